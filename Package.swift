@@ -1,0 +1,79 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+/// Warnings are errors where CI says so; a newer compiler's new warning must not break a user's build.
+let strict: [SwiftSetting] =
+  (Context.environment["BAUDGATE_WERROR"] != nil ? [.unsafeFlags(["-warnings-as-errors"])] : [])
+  + [.enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("InternalImportsByDefault")]
+
+/// A room of the daemon: `docs/architecture.md` says which may use which.
+func room(_ name: String, uses dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(of name: String, uses dependencies: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(name)Tests", dependencies: [.byName(name: name)] + dependencies, swiftSettings: strict)
+}
+
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let flyingFox = Target.Dependency.product(name: "FlyingFox", package: "FlyingFox")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "baudgate",
+  products: [
+    .executable(name: "baudgated", targets: ["baudgated"]),
+    .executable(name: "baudgate", targets: ["baudgate"]),
+    .executable(name: "baudgate-simulator", targets: ["baudgate-simulator"]),
+    .library(name: "ThingsBoard", targets: ["ThingsBoard"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-log", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.3.0"),
+    .package(url: "https://github.com/swhitty/FlyingFox", from: "0.20.0"),
+  ],
+  targets: [
+    .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+    .systemLibrary(name: "CUdev", pkgConfig: "libudev", providers: [.apt(["libudev-dev"])]),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+    .target(name: "CKernel"),
+
+    room("Telemetry"),
+    room("YAML", uses: ["CYAML"]),
+    room("EventLoop", uses: ["CSystemd", "CKernel"]),
+    room("Hardware", uses: ["EventLoop", "Telemetry", "YAML", "CKernel", "CUdev", logging]),
+    room("Sensors", uses: ["Telemetry", "YAML", "CPCRE2"]),
+    room("Queue", uses: ["EventLoop", "Telemetry", "YAML", "CKernel", logging]),
+    room("ThingsBoard", uses: ["EventLoop", "Telemetry", "CCurl", logging]),
+    room("Configuration", uses: ["YAML", "Hardware", "Sensors", "Queue", "ThingsBoard", "Telemetry"]),
+    room(
+      "Gateway",
+      uses: [
+        "Configuration", "Sensors", "Queue", "ThingsBoard", "Hardware", "EventLoop", "Telemetry", "CSystemd",
+        logging,
+      ]),
+    room("Simulator", uses: ["Telemetry", "CKernel", flyingFox]),
+    .executableTarget(name: "baudgated", dependencies: ["Gateway"], swiftSettings: strict),
+    .executableTarget(
+      name: "baudgate", dependencies: ["Configuration", "Telemetry", argumentParser], swiftSettings: strict),
+    .executableTarget(
+      name: "baudgate-simulator", dependencies: ["Simulator", "Telemetry", argumentParser], swiftSettings: strict),
+
+    tests(of: "Telemetry"),
+    tests(of: "YAML"),
+    tests(of: "EventLoop"),
+    tests(of: "Hardware", uses: ["EventLoop", "CKernel"]),
+    tests(of: "Sensors", uses: ["Telemetry"]),
+    tests(of: "Queue", uses: ["EventLoop"]),
+    tests(of: "ThingsBoard", uses: ["EventLoop", "Telemetry"]),
+    tests(of: "Configuration"),
+    tests(of: "Gateway"),
+    tests(of: "Simulator", uses: ["Telemetry"]),
+    .testTarget(
+      name: "EndToEnd", dependencies: ["Simulator", "Telemetry"], path: "Tests/EndToEnd", swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)

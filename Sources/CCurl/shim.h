@@ -1,0 +1,49 @@
+/* libcurl's setters are variadic, which Swift cannot call: one typed wrapper per argument type. */
+#ifndef BAUDGATE_CCURL_H
+#define BAUDGATE_CCURL_H
+#include <curl/curl.h>
+
+static inline CURLcode bg_easy_set_long(CURL *easy, CURLoption option, long value) {
+  return curl_easy_setopt(easy, option, value);
+}
+static inline CURLcode bg_easy_set_off_t(CURL *easy, CURLoption option, curl_off_t value) {
+  return curl_easy_setopt(easy, option, value);
+}
+static inline CURLcode bg_easy_set_string(CURL *easy, CURLoption option, const char *value) {
+  return curl_easy_setopt(easy, option, value);
+}
+static inline CURLcode bg_easy_set_pointer(CURL *easy, CURLoption option, void *value) {
+  return curl_easy_setopt(easy, option, value);
+}
+typedef size_t (*bg_data_callback)(char *, size_t, size_t, void *);
+static inline CURLcode bg_easy_set_data_callback(CURL *easy, CURLoption option, bg_data_callback callback) {
+  return curl_easy_setopt(easy, option, callback);
+}
+static inline CURLcode bg_easy_get_long(CURL *easy, CURLINFO info, long *value) {
+  return curl_easy_getinfo(easy, info, value);
+}
+static inline CURLcode bg_easy_get_off_t(CURL *easy, CURLINFO info, curl_off_t *value) {
+  return curl_easy_getinfo(easy, info, value);
+}
+static inline CURLcode bg_easy_get_pointer(CURL *easy, CURLINFO info, void **value) {
+  return curl_easy_getinfo(easy, info, value);
+}
+static inline CURLMcode bg_multi_set_long(CURLM *multi, CURLMoption option, long value) {
+  return curl_multi_setopt(multi, option, value);
+}
+static inline CURLMcode bg_multi_set_pointer(CURLM *multi, CURLMoption option, void *value) {
+  return curl_multi_setopt(multi, option, value);
+}
+static inline CURLMcode bg_multi_set_socket_callback(CURLM *multi, curl_socket_callback callback) {
+  return curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, callback);
+}
+static inline CURLMcode bg_multi_set_timer_callback(CURLM *multi, curl_multi_timer_callback callback) {
+  return curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, callback);
+}
+/* CURLMsg.data is a union of a pointer and the result. */
+static inline CURLcode bg_message_result(const CURLMsg *message) { return message->data.result; }
+
+/* Options that are macros of unsigned or cast expressions, which the importer skips. */
+static const long bg_protocols_http_https = CURLPROTO_HTTP | CURLPROTO_HTTPS;
+static const long bg_global_all = CURL_GLOBAL_ALL;
+#endif

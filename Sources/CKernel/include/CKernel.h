@@ -1,0 +1,7 @@
+/* What the Swift importer cannot see: ioctl numbers, termios2, pidfd-era helpers. No policy here. */
+#ifndef BAUDGATE_CKERNEL_H
+#define BAUDGATE_CKERNEL_H
+#include "crc32c.h"
+#include "descriptor.h"
+#include "serial.h"
+#endif
