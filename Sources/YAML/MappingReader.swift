@@ -125,7 +125,7 @@ public struct MappingReader {
         misspelt.insert(near)
         message += "; did you mean \(quoted(near))?"
       } else {
-        message += "; expected \(listed(known, or: true))"
+        message += "; expected \(known.isEmpty ? "no key at all" : listed(known, or: true))"
       }
       diagnostics.error(at: entry.key, message)
     }

@@ -96,10 +96,6 @@ private struct Composer: ~Copyable {
       fail(at: place, "more than \(YAMLLimits.nodes) values; nothing beyond this one is read")
       return nil
     }
-    if depth > YAMLLimits.depth {
-      fail(at: place, "nested deeper than \(YAMLLimits.depth) levels")
-      return nil
-    }
     switch event {
     case .scalar(let text, let isPlain, let properties):
       guard accepts(properties, at: place) else { return YAMLNode(.invalid, line: place.line, column: place.column) }
@@ -113,6 +109,9 @@ private struct Composer: ~Copyable {
         line: place.line, column: place.column,
         "\(quoted("*" + name)): aliases are not supported; write the value out, or quote text that begins with *")
       return YAMLNode(.invalid, line: place.line, column: place.column)
+    case .sequenceStart where depth > YAMLLimits.depth, .mappingStart where depth > YAMLLimits.depth:
+      fail(at: place, "nested deeper than \(YAMLLimits.depth) levels")
+      return nil
     case .sequenceStart(let properties):
       _ = accepts(properties, at: place)
       return sequence(place, depth)
