@@ -127,7 +127,7 @@ import ThingsBoard
         Issue.record("\(action)")
         return
       }
-      #expect(delay <= .seconds(60) && delay > .zero)
+      #expect(delay <= .seconds(60) && delay >= .zero)
     }
     let asked = DeviceAPIError(.unavailable, "429", status: 429, retryAfter: .seconds(120))
     #expect(machine.failed(asked, request, records: 1, bytes: 1, using: &generator) == .wait(.seconds(120)))

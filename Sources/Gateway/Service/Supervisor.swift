@@ -160,7 +160,7 @@ actor Supervisor {
     let depth = queue?.assumeIsolated { $0.depth } ?? 0
     let isFailing = uplink?.assumeIsolated { $0.status.isFailing } ?? false
     let degraded = queue?.assumeIsolated { $0.status.degraded }
-    let open = samplers.filter { $0.assumeIsolated { $0.portStatus?.state.isOpen ?? false } }.count
+    let open = samplers.filter { $0.assumeIsolated { $0.portStatus?.state == .open } }.count
     var parts = ["\(open) of \(samplers.count) ports open", "\(depth) records waiting"]
     parts.append(isFailing ? "server out of reach" : "server in reach")
     if let degraded { parts.insert("DEGRADED: \(degraded)", at: 0) }
