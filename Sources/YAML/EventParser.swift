@@ -7,13 +7,13 @@ struct EventParser: ~Copyable {
     case sequenceStart(Properties)
     case mappingStart(Properties)
     case scalar(String, isPlain: Bool, Properties)
-    case alias(String)
+    case alias
   }
 
-  /// What may stand before a node: `&anchor` and `!tag`.
+  /// What stands before a node: `&anchor`, `!tag`.
   struct Properties {
-    var anchor: String?
-    var tag: String?
+    var anchor: Bool
+    var tag: Bool
   }
 
   /// Where an event begins; lines and columns from 1.
@@ -62,20 +62,20 @@ struct EventParser: ~Copyable {
     case YAML_STREAM_START_EVENT: return (.streamStart, place)
     case YAML_DOCUMENT_START_EVENT: return (.documentStart, place)
     case YAML_DOCUMENT_END_EVENT: return (.documentEnd, place)
-    case YAML_ALIAS_EVENT: return (.alias(text(data.alias.anchor) ?? ""), place)
+    case YAML_ALIAS_EVENT: return (.alias, place)
     case YAML_SCALAR_EVENT:
       let scalar = data.scalar
       let text = String(
         decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.value == nil ? 0 : Int(scalar.length)),
         as: UTF8.self)
-      let properties = Properties(anchor: self.text(scalar.anchor), tag: self.text(scalar.tag))
+      let properties = Properties(anchor: scalar.anchor != nil, tag: scalar.tag != nil)
       return (.scalar(text, isPlain: scalar.style == YAML_PLAIN_SCALAR_STYLE, properties), place)
     case YAML_SEQUENCE_START_EVENT:
       let start = data.sequence_start
-      return (.sequenceStart(Properties(anchor: text(start.anchor), tag: text(start.tag))), place)
+      return (.sequenceStart(Properties(anchor: start.anchor != nil, tag: start.tag != nil)), place)
     case YAML_MAPPING_START_EVENT:
       let start = data.mapping_start
-      return (.mappingStart(Properties(anchor: text(start.anchor), tag: text(start.tag))), place)
+      return (.mappingStart(Properties(anchor: start.anchor != nil, tag: start.tag != nil)), place)
     case YAML_SEQUENCE_END_EVENT: return (.sequenceEnd, place)
     case YAML_MAPPING_END_EVENT: return (.mappingEnd, place)
     default: return (.streamEnd, place)
@@ -93,9 +93,5 @@ struct EventParser: ~Copyable {
       problem: problem, context: state.context.map { String(cString: $0) },
       place: Place(line: Int(state.problem_mark.line) + 1, column: Int(state.problem_mark.column) + 1), offset: 0,
       contextLine: Int(state.context_mark.line) + 1)
-  }
-
-  private func text(_ pointer: UnsafeMutablePointer<yaml_char_t>?) -> String? {
-    pointer.map { String(cString: $0) }
   }
 }

@@ -8,16 +8,17 @@ public struct NamedNode: Sendable {
   public let path: String
 
   /// - Returns: A reader of the value; `nil`, and a message, when it is not a mapping.
-  public func reader(_ diagnostics: Diagnostics) -> MappingReader? {
-    MappingReader(value, path: path, name: name, diagnostics: diagnostics)
+  public func reader(_ diagnostics: Diagnostics, isSecret: Bool = false) -> MappingReader? {
+    MappingReader(value, path: path, name: name, isSecret: isSecret, diagnostics: diagnostics)
   }
 }
 
 extension MappingReader {
   /// A reader of the mapping under `key`.
-  public mutating func mapping(_ key: String) -> MappingReader? {
+  public mutating func mapping(_ key: String, isSecret: Bool = false) -> MappingReader? {
     guard let node = node(key) else { return nil }
-    return MappingReader(node, path: path(of: key), name: key, diagnostics: diagnostics)
+    return MappingReader(
+      node, path: path(of: key), name: key, isSecret: isSecret || self.isSecret, diagnostics: diagnostics)
   }
 
   /// The entries of the mapping under `key`, whose names a person chose, in the order of the file.

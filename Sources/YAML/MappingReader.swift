@@ -18,6 +18,8 @@ public struct MappingReader {
   /// The mapping's own name, the last part of `path`.
   public let name: String
   public let diagnostics: Diagnostics
+  /// Whether a secret may stand here, so that messages show neither values nor unknown keys.
+  public let isSecret: Bool
   /// The mapping itself.
   public let node: YAMLNode
   private let members: [String: YAMLNode.Entry]
@@ -29,17 +31,22 @@ public struct MappingReader {
   /// - Parameters:
   ///   - path: How messages call the mapping.
   ///   - name: Its last part; needed where a name has a dot in it.
+  ///   - isSecret: Whether messages must not show what stands here.
   /// - Returns: `nil`, and a message, when `node` is not a mapping.
-  public init?(_ node: YAMLNode, path: String, name: String? = nil, diagnostics: Diagnostics) {
+  public init?(
+    _ node: YAMLNode, path: String, name: String? = nil, isSecret: Bool = false, diagnostics: Diagnostics
+  ) {
     guard case .mapping(let entries) = node.value else {
       if !node.isInvalid {
         let subject = path.isEmpty ? "the document" : path
-        diagnostics.error(at: node, "\(subject) is \(node.described); expected keys, each on a line \"key: value\"")
+        let found = node.described(hidingText: isSecret)
+        diagnostics.error(at: node, "\(subject) is \(found); expected keys, each on a line \"key: value\"")
       }
       return nil
     }
     self.path = path
     self.name = name ?? path.split(separator: ".").last.map(String.init) ?? ""
+    self.isSecret = isSecret
     self.node = node
     self.diagnostics = diagnostics
     order = entries
@@ -101,7 +108,7 @@ public struct MappingReader {
 
   func mismatch(_ subject: String, _ value: YAMLNode, expected: String, words: [String] = []) {
     guard !value.isInvalid else { return }
-    var message = "\(subject) is \(value.described); expected \(expected)"
+    var message = "\(subject) is \(value.described(hidingText: isSecret)); expected \(expected)"
     if let text = value.text, let near = nearestWord(to: text, among: words) {
       message += "; did you mean \(quoted(near))?"
     }
@@ -115,18 +122,8 @@ public struct MappingReader {
   public mutating func finish(hints: [String: String] = [:]) -> Bool {
     var misspelt: Set<String> = []
     for entry in order where !known.contains(entry.name) {
-      var message = "unknown key \(quoted(entry.name))"
-      if !path.isEmpty { message += " in \(path)" }
-      if let hint = hints[entry.name] {
-        message += "; \(hint)"
-      } else if let near = nearestWord(to: entry.name, among: known.filter { !has($0) })
-        ?? nearestWord(to: entry.name, among: known)
-      {
-        misspelt.insert(near)
-        message += "; did you mean \(quoted(near))?"
-      } else {
-        message += "; expected \(known.isEmpty ? "no key at all" : listed(known, or: true))"
-      }
+      let (message, near) = message(ofUnknown: entry.name, hint: hints[entry.name])
+      if let near { misspelt.insert(near) }
       diagnostics.error(at: entry.key, message)
     }
     // A key that is there under a wrong spelling is not missing as well.
@@ -135,6 +132,26 @@ public struct MappingReader {
     }
     missing = []
     return diagnostics.errorCount == errorsBefore
+  }
+}
+
+// MARK: - Unknown keys
+
+extension MappingReader {
+  /// - Returns: The message, and the key that was probably meant.
+  private func message(ofUnknown name: String, hint: String?) -> (message: String, meant: String?) {
+    let place = path.isEmpty ? "" : " in \(path)"
+    // `{token:abc}` is one key to YAML, and its second half may be a secret.
+    if let colon = name.firstIndex(of: ":"), known.contains(String(name[..<colon])) {
+      let key = String(name[..<colon])
+      return ("a space is missing after the colon of \(quoted(key))\(place)", key)
+    }
+    let near = nearestWord(to: name, among: known.filter { !has($0) }) ?? nearestWord(to: name, among: known)
+    let shown = isSecret && near == nil && hint == nil ? "(not shown)" : quoted(name)
+    let start = "unknown key \(shown)\(place)"
+    if let hint { return ("\(start); \(hint)", nil) }
+    if let near { return ("\(start); did you mean \(quoted(near))?", near) }
+    return ("\(start); expected \(known.isEmpty ? "no key at all" : listed(known, or: true))", nil)
   }
 }
 

@@ -104,10 +104,10 @@ private struct Composer: ~Copyable {
         return YAMLNode(.invalid, line: place.line, column: place.column)
       }
       return YAMLNode(.scalar(text, isPlain: isPlain), line: place.line, column: place.column)
-    case .alias(let name):
+    case .alias:
       diagnostics.error(
         line: place.line, column: place.column,
-        "\(quoted("*" + name)): aliases are not supported; write the value out, or quote text that begins with *")
+        "aliases (*name) are not supported; write the value out, or quote text that begins with *")
       return YAMLNode(.invalid, line: place.line, column: place.column)
     case .sequenceStart where depth > YAMLLimits.depth, .mappingStart where depth > YAMLLimits.depth:
       fail(at: place, "nested deeper than \(YAMLLimits.depth) levels")
@@ -124,16 +124,17 @@ private struct Composer: ~Copyable {
   }
 
   private func accepts(_ properties: EventParser.Properties, at place: EventParser.Place) -> Bool {
-    if let anchor = properties.anchor {
+    // What stands there is not shown: it may be a secret somebody forgot to quote.
+    if properties.anchor {
       diagnostics.error(
         line: place.line, column: place.column,
-        "\(quoted("&" + anchor)): anchors are not supported; write the value out, or quote text that begins with &")
+        "anchors (&name) are not supported; write the value out, or quote text that begins with &")
       return false
     }
-    if let tag = properties.tag {
+    if properties.tag {
       diagnostics.error(
         line: place.line, column: place.column,
-        "\(quoted(tag)): tags are not supported; leave it out, or quote text that begins with !")
+        "tags (!name) are not supported; leave it out, or quote text that begins with !")
       return false
     }
     return true
@@ -160,7 +161,7 @@ private struct Composer: ~Copyable {
       switch key.value {
       case .invalid: continue
       case .sequence, .mapping:
-        diagnostics.error(at: key, "\(key.described) cannot be a key; quote text that begins with { or [")
+        diagnostics.error(at: key, "\(key.described()) cannot be a key; quote text that begins with { or [")
         continue
       case .scalar(let name, let isPlain):
         if name == "<<", isPlain {

@@ -56,10 +56,12 @@ public struct YAMLNode: Sendable, Hashable {
   }
 
   /// What stands here, for a message: quoted text, `a list`, `a mapping`, `nothing`.
-  public var described: String {
+  ///
+  /// - Parameter hidesText: Whether to say `text` rather than show it.
+  public func described(hidingText hidesText: Bool = false) -> String {
     if isNull { return "nothing" }
     switch value {
-    case .scalar(let text, _): return quoted(text)
+    case .scalar(let text, _): return hidesText ? "text" : quoted(text)
     case .sequence: return "a list"
     case .mapping: return "a mapping"
     case .invalid: return "unreadable"

@@ -37,14 +37,14 @@ import YAML
     Row("a file of comments", "# nothing\n", "f:1:1: the file is empty"),
     Row(
       "an anchor and its alias", "a: &x 1\nb: *x\n",
-      "f:1:4: \"&x\": anchors are not supported; write the value out, or quote text that begins with &",
-      "f:2:4: \"*x\": aliases are not supported; write the value out, or quote text that begins with *"),
+      "f:1:4: anchors (&name) are not supported; write the value out, or quote text that begins with &",
+      "f:2:4: aliases (*name) are not supported; write the value out, or quote text that begins with *"),
     Row(
       "an anchored mapping", "a: &x {b: 1}\n",
-      "f:1:4: \"&x\": anchors are not supported; write the value out, or quote text that begins with &"),
+      "f:1:4: anchors (&name) are not supported; write the value out, or quote text that begins with &"),
     Row(
       "a tag", "a: !!str 1\n",
-      "f:1:4: \"tag:yaml.org,2002:str\": tags are not supported; leave it out, or quote text that begins with !"),
+      "f:1:4: tags (!name) are not supported; leave it out, or quote text that begins with !"),
     Row("a merge key", "a:\n  <<: {b: 1}\n", "f:2:3: \"<<\": merge keys are not supported; write the values out"),
     Row("a key twice", "a: 1\nb: 2\na: 3\n", "f:3:1: \"a\" stands twice here; it is on line 1 already"),
     Row("a key twice, once in quotes", "a: 1\n\"a\": 3\n", "f:2:1: \"a\" stands twice here; it is on line 1 already"),
@@ -113,10 +113,10 @@ import YAML
     Row(
       "a billion laughs",
       "a: &a [x, x]\nb: &b [*a, *a]\n",
-      "f:1:4: \"&a\": anchors are not supported; write the value out, or quote text that begins with &",
-      "f:2:4: \"&b\": anchors are not supported; write the value out, or quote text that begins with &",
-      "f:2:8: \"*a\": aliases are not supported; write the value out, or quote text that begins with *",
-      "f:2:12: \"*a\": aliases are not supported; write the value out, or quote text that begins with *"),
+      "f:1:4: anchors (&name) are not supported; write the value out, or quote text that begins with &",
+      "f:2:4: anchors (&name) are not supported; write the value out, or quote text that begins with &",
+      "f:2:8: aliases (*name) are not supported; write the value out, or quote text that begins with *",
+      "f:2:12: aliases (*name) are not supported; write the value out, or quote text that begins with *"),
   ]
 
   @Test(arguments: refused) func refuses(_ row: Row) {

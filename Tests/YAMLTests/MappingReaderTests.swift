@@ -112,17 +112,47 @@ import YAML
       "f:1:14: unknown key \"\\u{1b}[31m\\n\" in s; expected text, name, unit, factor, flag, wait, room, level, parity, "
         + "columns, units, child, …"),
     Row(
+      "a space forgotten after a colon", "s: {name: x, unit:5}\n",
+      "f:1:14: a space is missing after the colon of \"unit\" in s"),
+    Row(
       "everything at once, in the order of the file", "s:\n  unit: 0\n  nam: x\n  flag: 1\n",
       "f:2:9: s.unit is \"0\"; expected an integer from 1 to 247",
       "f:3:3: unknown key \"nam\" in s; did you mean \"name\"?",
       "f:4:9: s.flag is \"1\"; expected true or false"),
     Row(
       "what the loader refused is not reported again", "s: {name: *x}\n",
-      "f:1:11: \"*x\": aliases are not supported; write the value out, or quote text that begins with *"),
+      "f:1:11: aliases (*name) are not supported; write the value out, or quote text that begins with *"),
   ]
 
   @Test(arguments: rows) func reports(_ row: Row) {
     #expect(read(row) == row.expected)
+  }
+
+  static let secretRows = [
+    Row("text for a mapping", "s: TOP\n", "f:1:4: s is text; expected keys, each on a line \"key: value\""),
+    Row("a value for a key", "s: {TOP}\n", "f:1:5: unknown key (not shown) in s; expected token or token_file"),
+    Row(
+      "a key and a value in one", "s: {token TOP}\n",
+      "f:1:5: unknown key (not shown) in s; expected token or token_file"),
+    Row("a space forgotten", "s: {token:TOP}\n", "f:1:5: a space is missing after the colon of \"token\" in s"),
+    Row("a key misspelt", "s: {tokn: TOP}\n", "f:1:5: unknown key \"tokn\" in s; did you mean \"token\"?"),
+    Row(
+      "an alias", "s: {token: *TOP}\n",
+      "f:1:12: aliases (*name) are not supported; write the value out, or quote text that begins with *"),
+    Row("text where a file's name ends up", "s: {token_file: TOP}\n", "f:1:17: s.token_file is text; expected a path"),
+  ]
+
+  @Test(arguments: secretRows) func showsNoSecret(_ row: Row) throws {
+    let diagnostics = Diagnostics()
+    let node = try #require(YAMLNode.load(row.bytes, file: "f", diagnostics: diagnostics))
+    var root = try #require(MappingReader(node, path: "", diagnostics: diagnostics))
+    if var reader = root.mapping("s", isSecret: true) {
+      _ = reader.string("token")
+      if reader.string("token_file") != nil { reader.mismatch("token_file", expected: "a path") }
+      _ = reader.finish()
+    }
+    #expect(diagnostics.errors.map(\.description) == row.expected)
+    #expect(!diagnostics.errors.contains { $0.description.contains("TOP") })
   }
 
   @Test func readsEveryKindOfValue() throws {
