@@ -87,9 +87,8 @@ actor Supervisor {
 
   private func startSampler(_ name: String, _ options: SerialOptions, _ recorder: Recorder) {
     let sensors = configuration.sensors.filter { $0.port == name }
-    guard let first = sensors.first else { return }
-    let sampler = Sampler(
-      on: loop, port: name, sensors: sensors, decoder: first.entry.makeDecoder(sensors), recorder: recorder, log: log)
+    guard let decoder = SensorProtocols.decoder(for: sensors) else { return }
+    let sampler = Sampler(on: loop, port: name, sensors: sensors, decoder: decoder, recorder: recorder, log: log)
     samplers.append(sampler)
     sampler.assumeIsolated { $0.start(options, pool: portPool) }
   }
