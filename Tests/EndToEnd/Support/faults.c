@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static void stall(const char *name) {
@@ -38,8 +39,15 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
   return real(node, service, hints, result);
 }
 
-int sd_journal_sendv(const void *iov, int n) {
-  int (*real)(const void *, int) = dlsym(RTLD_NEXT, "sd_journal_sendv");
+/* Keeps what the journal was sent, a field a line, an empty line behind each entry. */
+int sd_journal_sendv(const struct iovec *iov, int n) {
+  char path[512];
   stall("journal");
-  return real(iov, n);
+  snprintf(path, sizeof path, "%s/entries", getenv("BAUDGATE_FAULT_DIRECTORY"));
+  FILE *entries = fopen(path, "a");
+  if (!entries) return 0;
+  for (int i = 0; i < n; i++) fprintf(entries, "%.*s\n", (int)iov[i].iov_len, (const char *)iov[i].iov_base);
+  fprintf(entries, "\n");
+  fclose(entries);
+  return 0;
 }
