@@ -14,6 +14,14 @@ extension MappingReader {
     return text.isEmpty ? nil : text
   }
 
+  /// A path that begins with a slash and names more than the root.
+  public mutating func absolutePath(_ key: String, suchAs example: String) -> String? {
+    guard let path = string(key) else { return nil }
+    if path.hasPrefix("/"), path.utf8.contains(where: { $0 != UInt8(ascii: "/") }) { return path }
+    mismatch(key, expected: "an absolute path such as \(example)")
+    return nil
+  }
+
   /// A whole number, decimal or `0x…`, without quotes.
   public mutating func integer<Integer: FixedWidthInteger>(
     _ key: String, in range: ClosedRange<Integer>
