@@ -199,11 +199,9 @@ extension TelemetryQueue {
   /// The oldest waiting record's: on the card, as of the last batch.
   private var oldestTimestamp: Int64? {
     if acknowledged < hot.floor, cardSummary.newest > acknowledged, let cardOldest { return cardOldest.timestamp }
+    if let oldest = hot.oldest(beyond: acknowledged) { return oldest.timestamp }
     var batch = BatchBuilder(after: acknowledged, limit: BatchLimit(records: 1, bytes: 1))
-    var damages: [Damage] = []
-    var hot = hot
-    do { try hot.read(into: &batch, &damages) } catch { return nil }
-    if batch.records.isEmpty { ring.read(into: &batch) }
+    ring.read(into: &batch)
     return batch.records.first?.timestamp
   }
 }

@@ -18,11 +18,11 @@ extension TelemetryQueue {
   ) async -> TelemetryQueue {
     await open(
       device: device, hotDirectory: hotDirectory, stateDirectory: stateDirectory, options: options, loop: loop,
-      disk: disk, fileSystem: fileSystem, log: log, clock: monotonicMilliseconds, isManual: false)
+      disk: disk, fileSystem: fileSystem, log: log, clock: boottimeMilliseconds, isManual: false)
   }
 
   /// - Parameters:
-  ///   - clock: Milliseconds that do not go back.
+  ///   - clock: Milliseconds since boot.
   ///   - isManual: No timer is made; `timerFired` is the caller's to call.
   static func open(
     device: String, hotDirectory: String, stateDirectory: String, options: QueueOptions, loop: EventLoop,
@@ -85,9 +85,13 @@ extension TelemetryQueue {
     }
     report(findings.damages)
     hot.release(through: released)
-    let depth = nextSequence - 1 > released
-    if depth { marks.appended(released + 1, at: clock()) }
-    let waiting = status.depthRecords
+    if let oldest = hot.oldest(beyond: released) {
+      // Its age counts from when it was captured: whoever is restarted often must not put off persisting for ever.
+      let age = oldest.bootID == .current ? clock() - oldest.boottime : persistAfter
+      marks.appended(oldest.sequence, at: clock() - min(max(0, age), persistAfter))
+    }
+    if needsCardCursor { cursorDueAt = clock() + persistAfter }
+    let waiting = depth
     if waiting > 0 {
       log.info(
         "\(device): \(waiting) records of an earlier run wait for the server", metadata: ["device": "\(device)"])
@@ -121,9 +125,11 @@ struct Findings: Sendable {
     damages = hotFound.damages + cardFound.damages
     cardSummary = cardFound.summary
     newestTimestamp = max(hotFound.newestTimestamp, cardFound.newestTimestamp)
-    persisted = cardFound.isSynced ? cardSummary.newest : 0
+    persisted = card.trust(hotFound.cursor?.persisted ?? (hot.newest > 0 ? 0 : nil))
     acknowledged = max(hotFound.cursor?.acknowledged ?? 0, cardFound.cursor?.acknowledged ?? 0)
     nextSequence = max(acknowledged, hot.newest, cardSummary.newest) + 1
+    // With the hot log went the knowledge of what was written to the card last; no sequence comes twice.
+    if hotFound.cursor == nil, hot.newest == 0, nextSequence > 1 { nextSequence += Self.sequenceGap }
     if hotFailure != nil || cardFailure != nil || hotFound.isIncomplete {
       nextSequence = max(nextSequence, Self.unseenSequence(now))
     }
@@ -136,15 +142,20 @@ struct Findings: Sendable {
       }
     } else if let cursor = hotFound.cursor, cursor.base > cardSummary.newest {
       // The card could not be read in the life before: its own cursor tells what of it is done.
-      acknowledged = min(acknowledged, max(cardFound.cursor?.acknowledged ?? 0, cardSummary.segments.isEmpty ? acknowledged : 0))
+      acknowledged = min(
+        acknowledged, max(cardFound.cursor?.acknowledged ?? 0, cardSummary.segments.isEmpty ? acknowledged : 0))
       hot.raiseFloor(to: cursor.acknowledged)
     }
     if hot.newest == 0 {
       hot.raiseFloor(to: nextSequence - 1)
-    } else if hotFound.hasDamage {
+    } else if hotFound.hasGap || cardSummary.newest > hot.newest {
+      // The card's copy is the better one, or goes on where memory was persisted without the hot log.
       hot.raiseFloor(to: cardSummary.newest)
     }
   }
+
+  /// More records than a hot log holds.
+  static let sequenceGap: UInt64 = 1 << 24
 
   /// A sequence that files which could not be read will not have: the clock in units nobody counts in.
   static func unseenSequence(_ now: Int64) -> UInt64 {
@@ -161,8 +172,9 @@ enum CaptureClock {
   }
 }
 
-@Sendable func monotonicMilliseconds() -> Int64 {
+/// Milliseconds since boot, as records carry them.
+@Sendable func boottimeMilliseconds() -> Int64 {
   var time = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &time)
+  clock_gettime(CLOCK_BOOTTIME, &time)
   return Int64(time.tv_sec) &* 1000 &+ Int64(time.tv_nsec) / 1_000_000
 }

@@ -31,9 +31,8 @@ extension TelemetryQueue {
 
   /// When the disk thread has something to do.
   private var upkeepDue: Int64? {
-    let due = [persistDue, cursorDueAt].compactMap { $0 }.min()
-    guard let cardRetryAt else { return due }
-    return isCardRecovered ? due.map { max($0, cardRetryAt) } : cardRetryAt
+    // After a failure the retry comes even when nothing is due: the status should not tell of it for ever.
+    cardRetryAt ?? [persistDue, cursorDueAt].compactMap { $0 }.min()
   }
 
   private var persistDue: Int64? {
@@ -77,7 +76,7 @@ extension TelemetryQueue {
         pieces: isDue ? hot.pieces(after: released) : [],
         chunks: isDue ? ring.chunks.filter { $0.last > released } : [],
         after: released, through: isDue ? nextSequence - 1 : released, cursor: cursor,
-        storesCursor: needsCardCursor && (isFinal || cursorDueAt.map { $0 <= now } ?? false))
+        storesCursor: cardFailure != nil || needsCardCursor && (isFinal || cursorDueAt.map { $0 <= now } ?? false))
       if plan.storesCursor || plan.through > plan.after {
         let card = card
         apply(await disk.run { card.carryOut(plan) }, of: plan)
@@ -105,6 +104,7 @@ extension TelemetryQueue {
     countDropped(outcome.dropped, why: "the queue on the card has reached max_size")
     if outcome.persisted > persisted {
       persisted = outcome.persisted
+      storeHotCursor()
       hot.persisted(through: persisted, outcome.error == nil ? plan.pieces.last : nil)
       // What memory held is nowhere but on the card now, so it is read from there.
       if let first = plan.chunks.first, first.first <= persisted { hot.raiseFloor(to: persisted) }

@@ -222,7 +222,8 @@ public actor TelemetryQueue {
   }
 
   var cursor: Cursor {
-    Cursor(acknowledged: acknowledged, base: cursorBase, newestTimestamp: newestTimestamp)
+    Cursor(
+      acknowledged: acknowledged, base: cursorBase, persisted: persisted, newestTimestamp: newestTimestamp)
   }
 
   /// Whether records on the card were acknowledged that its cursor does not cover.

@@ -87,15 +87,17 @@ extension FileSystem {
   }
 
   /// Makes the directory and those above it that are missing.
-  func makeDirectories(_ path: String) throws(SystemError) {
+  ///
+  /// - Parameter isDurable: Syncs the parent of each one that was made.
+  func makeDirectories(_ path: String, isDurable: Bool = false) throws(SystemError) {
     do { try makeDirectory(path) } catch {
       if error.errno == EEXIST { return }
-      guard error.errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
-        throw error
-      }
-      try makeDirectories(String(path[..<slash]))
+      let above = parent(of: path)
+      guard error.errno == ENOENT, !above.isEmpty else { throw error }
+      try makeDirectories(above, isDurable: isDurable)
       do { try makeDirectory(path) } catch { if error.errno != EEXIST { throw error } }
     }
+    if isDurable { try synchronizeDirectory(parent(of: path)) }
   }
 }
 

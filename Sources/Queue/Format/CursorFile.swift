@@ -9,6 +9,9 @@ struct Cursor: Equatable, Sendable {
   /// The first sequence this speaks of: 0, unless the card could not be read when it was begun; of what is on the
   /// card below it the card's own cursor tells.
   var base: UInt64 = 0
+  /// The card's log holds everything up to here, synced: what a sync has failed for may still be in the page cache and
+  /// look well to a restarted process. Only the hot cursor's counts: after a power cut the card shows what it has.
+  var persisted: UInt64 = 0
   /// The newest timestamp appended so far, ms since 1970; 0 when there was none.
   var newestTimestamp: Int64 = 0
 }
@@ -20,12 +23,13 @@ struct Cursor: Equatable, Sendable {
 ///  4 version    1 1           24 acknowledged 8
 ///  5 zero       3             32 newest timestamp 8, ms since 1970, signed
 ///  8 CRC-32C    4             40 base         8
-/// 12 zero       4             the CRC-32C is over 0..<8 and 12..<48
+/// 12 zero       4            48 persisted    8
+/// The CRC-32C is over 0..<8 and 12..<56. Little-endian.
 /// ```
 struct CursorFile: Sendable {
   static let magic: UInt32 = 0x4347_42B4
   static let version: UInt8 = 1
-  static let slotSize = 48
+  static let slotSize = 56
   /// Slots on the card lie in blocks of their own: a block is what a power cut tears.
   static let cardStride = 4096
   static let hotStride = 64
@@ -120,6 +124,7 @@ struct CursorFile: Sendable {
       raw.storeBytes(of: cursor.acknowledged.littleEndian, toByteOffset: 24, as: UInt64.self)
       raw.storeBytes(of: cursor.newestTimestamp.littleEndian, toByteOffset: 32, as: Int64.self)
       raw.storeBytes(of: cursor.base.littleEndian, toByteOffset: 40, as: UInt64.self)
+      raw.storeBytes(of: cursor.persisted.littleEndian, toByteOffset: 48, as: UInt64.self)
       raw.storeBytes(of: checksum(UnsafeRawBufferPointer(raw)).littleEndian, toByteOffset: 8, as: UInt32.self)
     }
     return bytes
@@ -132,6 +137,7 @@ struct CursorFile: Sendable {
       else { return nil }
       let cursor = Cursor(
         acknowledged: raw.loadLittleEndian(24, as: UInt64.self), base: raw.loadLittleEndian(40, as: UInt64.self),
+        persisted: raw.loadLittleEndian(48, as: UInt64.self),
         newestTimestamp: raw.loadLittleEndian(32, as: Int64.self))
       guard cursor.acknowledged <= RecordFormat.maximumSequence else { return nil }
       return (raw.loadLittleEndian(16, as: UInt64.self), cursor)

@@ -27,7 +27,8 @@ struct SegmentScanner {
 
   private let fileSystem: any FileSystem
   private let file: CInt
-  private let end: Int
+  /// Comes down when the file turns out to be shorter: somebody cut it meanwhile.
+  private var end: Int
   private(set) var position: Int
   private var window: [UInt8] = []
   private var windowStart = 0
@@ -56,20 +57,21 @@ struct SegmentScanner {
       return .damage(start..<record)
     }
     position = end
+    guard start < end else { return nil }
     return .tail(start..<end, try classifyTail(from: start, found))
   }
 
   /// The bytes of `range`, which the last item named.
   mutating func bytes(_ range: Range<Int>) throws(SystemError) -> ArraySlice<UInt8> {
     try fill(range)
-    let lower = range.lowerBound - windowStart
-    return window[min(lower, window.count)..<min(lower + range.count, window.count)]
+    let lower = min(range.lowerBound - windowStart, window.count)
+    return window[lower..<min(lower + range.count, window.count)]
   }
 
   // MARK: Looking for records
 
   private mutating func decode(at offset: Int) throws(SystemError) -> RecordFormat.Decoded {
-    try fill(offset..<min(end, offset + RecordFormat.headerSize))
+    try fill(offset..<max(offset, min(end, offset + RecordFormat.headerSize)))
     let found = decodeWindow(at: offset)
     guard case .incomplete(let needed) = found, offset + needed <= end else { return found }
     try fill(offset..<offset + needed)
@@ -88,7 +90,7 @@ struct SegmentScanner {
     var offset = start
     let first = UInt8(truncatingIfNeeded: RecordFormat.magic)
     while offset + RecordFormat.headerSize <= end, budget > 0 {
-      try fill(offset..<min(end, offset + RecordFormat.headerSize))
+      try fill(offset..<offset + RecordFormat.headerSize)
       guard let candidate = window[min(offset - windowStart, window.count)...].firstIndex(of: first) else {
         // At least the header's size was in the window, so this moves on.
         offset = windowStart + window.count
@@ -135,8 +137,9 @@ struct SegmentScanner {
   /// Brings `range` into the window, and more where the file has it.
   private mutating func fill(_ range: Range<Int>) throws(SystemError) {
     if range.lowerBound >= windowStart, range.upperBound <= windowStart + window.count { return }
-    let count = min(max(range.count, Self.windowSize), end - range.lowerBound)
-    window = try fileSystem.read(file, count: max(0, count), at: range.lowerBound)
+    let count = max(0, min(max(range.count, Self.windowSize), end - range.lowerBound))
+    window = try fileSystem.read(file, count: count, at: range.lowerBound)
     windowStart = range.lowerBound
+    if window.count < count { end = min(end, windowStart + window.count) }
   }
 }

@@ -20,7 +20,7 @@ extension CardLog {
     recovery.newestTimestamp = cursor.newestTimestamp
     try listSegments(names)
     try recoverNewest(&recovery)
-    recovery.isSynced = synchronizeAll()
+    trim()
     recovery.summary = summary
     return recovery
   }
@@ -80,19 +80,28 @@ extension CardLog {
     }
   }
 
-  /// What a killed process had written and not synced is synced now.
-  private func synchronizeAll() -> Bool {
-    guard let last = segments.last else { return true }
+  /// Makes sure of what is here, as far as that can be known.
+  ///
+  /// - Parameter persisted: What the hot cursor says is synced; `nil` after a power cut, when the card shows what it
+  ///   has, and is synced in case it was something else that emptied the hot log.
+  /// - Returns: Everything up to here, as far as it is on the card at all, is synced.
+  func trust(_ persisted: UInt64?) -> UInt64 {
+    guard let last = segments.last else { return 0 }
+    if let persisted {
+      if persisted < last.last { closeActive() } else { synced = last }
+      // Less than that is here when the card was changed, or wiped.
+      return min(persisted, summary.newest)
+    }
     do {
       let file = active >= 0 ? active : try fileSystem.open(path(last), .read)
       defer { if active < 0 { fileSystem.close(file) } }
       try fileSystem.synchronizeData(file)
       try fileSystem.synchronizeDirectory(directory)
       synced = last
-      return true
+      return last.last
     } catch {
       closeActive()
-      return false
+      return 0
     }
   }
 }
@@ -102,8 +111,6 @@ struct CardRecovery: Sendable {
   var cursor: Cursor?
   /// 0 when no record was seen.
   var newestTimestamp: Int64 = 0
-  /// Whether what is there is known to survive a power cut.
-  var isSynced = true
   var summary: CardSummary
   /// Met for the first time.
   var damages: [Damage] = []

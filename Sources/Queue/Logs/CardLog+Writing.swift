@@ -134,7 +134,7 @@ extension CardLog {
     segments[segments.count - 1] = synced
     if error.call == "write", (try? fileSystem.truncate(file, to: synced.size)) != nil { return }
     if synced.size == 0 {
-      try? fileSystem.unlink(path(synced))
+      remove(path(synced))
       segments.removeLast()
     } else {
       try? fileSystem.truncate(file, to: synced.size)

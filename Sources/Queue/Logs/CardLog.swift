@@ -31,6 +31,8 @@ final class CardLog: @unchecked Sendable {
   /// A segment was made and the directory not synced since.
   var isDirectoryDirty = false
   var hints: [ReadHint] = []
+  /// Files that are done with and could not be unlinked, to be tried again.
+  var leftovers: [String] = []
   var readFailures: (name: SegmentName, count: Int)?
   /// Where a write goes on; holds whole records.
   var pending: [UInt8] = []
@@ -57,16 +59,17 @@ final class CardLog: @unchecked Sendable {
   ///
   /// - Throws: `SystemError`; nothing was unlinked then.
   func store(_ cursor: Cursor) throws(SystemError) {
-    if cursor.acknowledged > self.cursor.acknowledged || !segments.isEmpty {
-      try makeDirectory()
-      try cursorFile.store(cursor, fileSystem, isDurable: true)
-      self.cursor = cursor
-    }
+    try makeDirectory()
+    try cursorFile.store(cursor, fileSystem, isDurable: true)
+    self.cursor = cursor
     trim()
   }
 
   /// Unlinks the segments the synced cursor has passed.
-  private func trim() {
+  func trim() {
+    let again = leftovers
+    leftovers = []
+    for path in again { remove(path) }
     while let oldest = segments.first, oldest.last <= cursor.acknowledged { removeFirst() }
   }
 
@@ -74,16 +77,24 @@ final class CardLog: @unchecked Sendable {
   private func removeFirst() {
     guard let oldest = segments.first else { return }
     if segments.count == 1 { closeActive() }
-    // Left behind, it is unlinked after the next start.
-    try? fileSystem.unlink(path(oldest))
+    remove(path(oldest))
     bytes -= oldest.size
     segments.removeFirst()
     hints.removeAll { $0.name == oldest.name }
   }
 
+  /// Unlinks a file that is done with.
+  func remove(_ path: String) {
+    do { try fileSystem.unlink(path) } catch {
+      // What does not fit the list is unlinked after the next start.
+      if error.errno != ENOENT, leftovers.count < Self.segmentsAtMost { leftovers.append(path) }
+    }
+  }
+
   func makeDirectory() throws(SystemError) {
     if isDirectoryThere { return }
-    try fileSystem.makeDirectories(directory)
+    try fileSystem.makeDirectories(directory, isDurable: true)
+    // Once more for these two: an earlier try may have made them and got no further.
     try fileSystem.synchronizeDirectory(parent(of: directory))
     try fileSystem.synchronizeDirectory(parent(of: parent(of: directory)))
     isDirectoryThere = true

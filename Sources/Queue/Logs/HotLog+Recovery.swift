@@ -35,7 +35,7 @@ extension HotLog {
         continue
       }
       recovery.damages += scan.damages.filter(quarantine.keep)
-      recovery.hasDamage = recovery.hasDamage || scan.hasDamage
+      if scan.hasGap || recovered.last.map({ $0.last + 1 != scan.segment.first }) ?? false { recovery.hasGap = true }
       recovery.newestTimestamp = max(recovery.newestTimestamp, scan.newestTimestamp)
       let canAppend = scan.cutTail(fileSystem, file) && name == names.last && scan.segment.size < Self.segmentSize
       if scan.segment.size == 0 {
@@ -58,8 +58,9 @@ struct HotRecovery: Sendable {
   var newestTimestamp: Int64 = 0
   /// Met for the first time.
   var damages: [Damage] = []
-  /// Whether the card's copy of what is here is the better one.
-  var hasDamage = false
+  /// Whether sequences are missing in between: damage, or records that went from memory to the card while this log
+  /// could not be written. The card's copy is the better one then.
+  var hasGap = false
   /// Whether a file was left out: it may hold higher sequences than were seen.
   var isIncomplete = false
 }

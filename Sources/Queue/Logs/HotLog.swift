@@ -225,6 +225,15 @@ struct HotLog: Sendable {
     }
   }
 
+  /// The oldest record beyond `sequence`.
+  func oldest(beyond sequence: UInt64) -> QueueRecord? {
+    var batch = BatchBuilder(after: sequence, limit: BatchLimit(records: 1, bytes: 1))
+    var damages: [Damage] = []
+    var copy = self
+    try? copy.read(into: &batch, &damages)
+    return batch.records.first
+  }
+
   // MARK: Persisting
 
   /// The stretches of files that hold the records beyond `sequence`.

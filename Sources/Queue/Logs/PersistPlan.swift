@@ -41,8 +41,9 @@ struct CardSummary: Sendable {
   /// What the cursor on the card says, synced.
   var cursor = Cursor()
 
-  /// The newest sequence that may be on the card; 0 without any.
-  var newest: UInt64 { segments.last?.last ?? 0 }
+  /// The newest sequence that may be on the card; 0 without any. It need not be in the last segment: what a failed
+  /// sync left behind in the one before may reach further.
+  var newest: UInt64 { segments.reduce(0) { max($0, $1.last) } }
 
   /// Records beyond `sequence`, but what hot log and memory hold beyond `floor`.
   func records(after sequence: UInt64, through floor: UInt64) -> UInt64 {

@@ -7,9 +7,10 @@ struct SegmentScan {
   let path: String
   private(set) var newestTimestamp: Int64 = 0
   private(set) var damages: [Damage] = []
-  private(set) var hasDamage = false
   /// Whether everything after the last whole record may be cut off.
   var isClean = true
+  /// Whether sequences are missing between its first and its last.
+  var hasGap: Bool { segment.records > 0 && segment.last - segment.first + 1 != segment.records }
   /// Where the last whole record ends.
   private var end = 0
 
@@ -33,12 +34,10 @@ struct SegmentScan {
         newestTimestamp = max(newestTimestamp, header.timestamp)
         end = scanner.position
       case .damage(let range):
-        hasDamage = true
         damages.append(Damage(place: place, path: path, range: range, cause: .damaged))
       case .tail(let range, let tail):
         let cause = Damage.Cause(tail, isWhole: range == 0..<segment.size)
         damages.append(Damage(place: place, path: path, range: range, cause: cause))
-        if cause != .torn { hasDamage = true }
         // A whole file of something else stays as it is, should the copy not have worked.
         if cause == .foreign { isClean = false }
         if case .newerVersion = cause { isClean = false }

@@ -26,7 +26,8 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
       if durable.count > current.count { durable.removeSubrange(current.count...) }
       durable += [UInt8](repeating: 0, count: current.count - durable.count)
       for block in dirty {
-        let range = block * blockSize..<min((block + 1) * blockSize, current.count)
+        let end = min((block + 1) * blockSize, current.count)
+        let range = min(block * blockSize, end)..<end
         if !range.isEmpty { durable.replaceSubrange(range, with: current[range]) }
       }
       dirty = []
@@ -94,8 +95,9 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
     var result = Array(node.durable.prefix(size))
     result += [UInt8](repeating: 0, count: size - result.count)
     for block in node.dirty.sorted() where Bool.random(using: &generator) {
-      let range = block * Self.blockSize..<min((block + 1) * Self.blockSize, size, node.current.count)
-      if range.lowerBound < range.upperBound { result.replaceSubrange(range, with: node.current[range]) }
+      let end = min((block + 1) * Self.blockSize, size, node.current.count)
+      let range = min(block * Self.blockSize, end)..<end
+      if !range.isEmpty { result.replaceSubrange(range, with: node.current[range]) }
     }
     node.current = result
     node.durable = result
