@@ -58,7 +58,7 @@ extension TelemetryQueue {
     var after = from
     while after < through {
       var batch = BatchBuilder(after: after, limit: BatchLimit(records: 1000, bytes: HotLog.segmentSize / 2))
-      var damages: [Damage] = []
+      var damages = DamageList()
       do { try hot.read(into: &batch, &damages) } catch { break }
       let records = batch.records.filter { $0.sequence <= through }
       guard !records.isEmpty else { break }
@@ -154,8 +154,9 @@ extension TelemetryQueue {
       "\(device): \(told) records dropped, oldest first: \(why)", metadata: ["device": "\(device)"])
   }
 
-  func report(_ damages: [Damage]) {
-    for damage in damages {
+  func report(_ damages: DamageList) {
+    counters.quarantined += damages.more
+    for damage in damages.places {
       guard damage.cause != .torn else { continue }
       counters.quarantined += 1
       if case .unreadable(_, let records) = damage.cause { counters.droppedRecords += records }

@@ -111,7 +111,7 @@ struct Findings: Sendable {
   var cursorBase: UInt64 = 0
   var hotFailure: SystemError?
   var cardFailure: SystemError?
-  var damages: [Damage] = []
+  var damages = DamageList()
 
   /// Recovers both logs. The disk thread's.
   ///
@@ -122,7 +122,8 @@ struct Findings: Sendable {
     var cardFound = CardRecovery(summary: card.summary)
     do { hotFound = try hot.recover(quarantine) } catch { hotFailure = error }
     do { cardFound = try card.recover() } catch { cardFailure = error }
-    damages = hotFound.damages + cardFound.damages
+    damages = hotFound.damages
+    damages.append(contentsOf: cardFound.damages)
     cardSummary = cardFound.summary
     newestTimestamp = max(hotFound.newestTimestamp, cardFound.newestTimestamp)
     persisted = card.trust(hotFound.cursor?.persisted ?? (hot.newest > 0 ? 0 : nil))
