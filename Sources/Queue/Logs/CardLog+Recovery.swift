@@ -13,7 +13,6 @@ extension CardLog {
       if error.errno == ENOENT { return recovery }
       throw error
     }
-    isDirectoryThere = true
     let stored = try cursorFile.load(fileSystem)
     cursor = stored ?? Cursor()
     recovery.cursor = stored

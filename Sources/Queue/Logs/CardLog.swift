@@ -24,6 +24,7 @@ final class CardLog: @unchecked Sendable {
   var cursorFile: CursorFile
   /// As synced.
   var cursor = Cursor()
+  /// The directory is there, and its entry synced in this life.
   var isDirectoryThere = false
   /// Of the last segment while it takes appends, else -1.
   var active: CInt = -1
@@ -95,7 +96,7 @@ final class CardLog: @unchecked Sendable {
   func makeDirectory() throws(SystemError) {
     if isDirectoryThere { return }
     try fileSystem.makeDirectories(directory, isDurable: true)
-    // Once more for these two: an earlier try may have made them and got no further.
+    // Once in each life: an earlier one may have made them and got no further.
     try fileSystem.synchronizeDirectory(parent(of: directory))
     try fileSystem.synchronizeDirectory(parent(of: parent(of: directory)))
     isDirectoryThere = true

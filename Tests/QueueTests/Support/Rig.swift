@@ -29,6 +29,8 @@ final class Rig: Sendable {
     self.disk = disk
     self.options = options
     self.pool = pool
+    // systemd makes it long before.
+    disk["/var/lib/baudgate/.made"] = []
   }
 
   var now: Int64 { time.withLock { $0 } }
