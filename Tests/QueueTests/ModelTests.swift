@@ -244,7 +244,7 @@ import Testing
 extension Rig {
   /// Up to where the card's log is synced, by the hot cursor; all of it after a power cut.
   fileprivate var vouched: UInt64 {
-    if disk.segments(under: Self.hot).isEmpty { return .max }
+    if disk.paths(under: Self.hot).isEmpty { return .max }
     var cursor = CursorFile(path: "\(Self.hot)/cursor", stride: CursorFile.hotStride)
     return (try? cursor.load(disk))?.persisted ?? 0
   }
