@@ -12,6 +12,8 @@ extension LineSettings {
     let maker = LineFieldMaker(naming, scales: scales.scales)
     let given = Self.formats.filter { reader.node($0) != nil }
     guard let name = given.first, given.count == 1 else {
+      // Whose they are cannot be said; that is no second mistake.
+      _ = (reader.node("separator"), reader.node("types"))
       let found = given.isEmpty ? "no format" : listed(given)
       reader.error(
         at: given.dropFirst().first ?? "",
