@@ -36,13 +36,13 @@ struct BaudgateLogHandler: LogHandler {
   }
 
   /// systemd.journal-fields(7): capital letters, digits and underscores.
-  private static func fieldName(_ key: String) -> String {
+  static func fieldName(_ key: String) -> String {
     String(key.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
   }
 }
 
 /// A log line stays one line, and no terminal obeys it.
-private func oneLine(_ text: String) -> String {
+func oneLine(_ text: String) -> String {
   guard text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else { return text }
   return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }))
 }

@@ -87,9 +87,8 @@ actor Supervisor {
 
   private func startSampler(_ name: String, _ options: SerialOptions, _ recorder: Recorder) {
     let sensors = configuration.sensors.filter { $0.port == name }
-    guard let first = sensors.first else { return }
-    let sampler = Sampler(
-      on: loop, port: name, sensors: sensors, decoder: first.entry.makeDecoder(sensors), recorder: recorder, log: log)
+    guard let decoder = SensorProtocols.decoder(for: sensors) else { return }
+    let sampler = Sampler(on: loop, port: name, sensors: sensors, decoder: decoder, recorder: recorder, log: log)
     samplers.append(sampler)
     sampler.assumeIsolated { $0.start(options, pool: portPool) }
   }
@@ -160,7 +159,7 @@ actor Supervisor {
     let depth = queue?.assumeIsolated { $0.depth } ?? 0
     let isFailing = uplink?.assumeIsolated { $0.status.isFailing } ?? false
     let degraded = queue?.assumeIsolated { $0.status.degraded }
-    let open = samplers.filter { $0.assumeIsolated { $0.portStatus?.state.isOpen ?? false } }.count
+    let open = samplers.filter { $0.assumeIsolated { $0.portStatus?.state == .open } }.count
     var parts = ["\(open) of \(samplers.count) ports open", "\(depth) records waiting"]
     parts.append(isFailing ? "server out of reach" : "server in reach")
     if let degraded { parts.insert("DEGRADED: \(degraded)", at: 0) }
