@@ -9,9 +9,22 @@ extension MappingReader {
   /// Text that is not empty; `finish` reports it when absent.
   public mutating func requiredString(_ key: String) -> String? {
     require(key)
+    return nonEmptyString(key)
+  }
+
+  /// Text that is not empty.
+  public mutating func nonEmptyString(_ key: String) -> String? {
     guard let text = string(key) else { return nil }
     if text.isEmpty { mismatch(key, expected: "text that is not empty") }
     return text.isEmpty ? nil : text
+  }
+
+  /// A path that begins with a slash and names more than the root.
+  public mutating func absolutePath(_ key: String, suchAs example: String) -> String? {
+    guard let path = string(key) else { return nil }
+    if path.hasPrefix("/"), path.utf8.contains(where: { $0 != UInt8(ascii: "/") }) { return path }
+    mismatch(key, expected: "an absolute path such as \(example)")
+    return nil
   }
 
   /// A whole number, decimal or `0x…`, without quotes.

@@ -70,6 +70,19 @@ public struct MappingReader {
   /// Whether `key` is there, with whatever value. Does not make it known.
   public func has(_ key: String) -> Bool { members[key] != nil }
 
+  /// Makes `key` known without reading it.
+  ///
+  /// - Returns: Whether it is there, with whatever value.
+  public mutating func makeKnown(_ key: String) -> Bool {
+    if !known.contains(key) { known.append(key) }
+    return has(key)
+  }
+
+  /// Whether `finish` will ask about a key here if one of `keys` was meant.
+  public func hasNearMiss(of keys: [String]) -> Bool {
+    order.contains { !known.contains($0.name) && nearestWord(to: $0.name, among: keys) != nil }
+  }
+
   /// Makes `finish` report each of `keys` that is absent, at the mapping's own place.
   public mutating func require(_ keys: String...) {
     for key in keys {

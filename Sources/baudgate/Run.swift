@@ -12,7 +12,7 @@ struct Run: ParsableCommand {
   func run() throws {
     let candidates = Self.candidates()
     for path in candidates where access(path, X_OK) == 0 {
-      let arguments = [path, options.config].map { strdup($0) } + [nil]
+      let arguments: [UnsafeMutablePointer<CChar>?] = [strdup(path), strdup(options.config), nil]
       execv(path, arguments)
     }
     throw ValidationError("no baudgated to execute; looked for \(candidates.joined(separator: ", "))")

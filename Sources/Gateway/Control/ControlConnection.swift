@@ -62,7 +62,7 @@ final class ControlConnection {
 
   private func write() {
     while !output.isEmpty {
-      let count = output.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL.rawValue)) }
+      let count = output.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
       if count < 0 {
         if errno == EINTR { continue }
         guard errno == EAGAIN else { return end() }

@@ -57,18 +57,22 @@ struct StatusReport {
   private func port(_ port: PortStatus) -> JSON {
     var members: [JSON.Member] = [
       .init("path", .string(port.path)),
-      .init("state", .string(port.state.word)),
-      .init("settings", .string(port.settings)),
+      .init("state", .string(port.state.name)),
+      .init("settings", .string(port.granted?.notation ?? "")),
       .init("bytes_received", .integer(Int64(clamping: port.bytesReceived))),
       .init("bytes_sent", .integer(Int64(clamping: port.bytesSent))),
-      .init("reopened", .integer(Int64(clamping: port.reopened))),
+      .init("reopened", .integer(Int64(clamping: port.reopenCount))),
     ]
+    if case .waiting(let delay) = port.state {
+      members.append(.init("next_try_in_ms", .integer(delay.wholeMilliseconds)))
+    }
     if let error = port.lastError { members.append(.init("last_error", .string(error.message))) }
     if let errors = port.driverErrors {
       members += [
         .init("overrun", .integer(Int64(clamping: errors.overrun))),
         .init("framing", .integer(Int64(clamping: errors.framing))),
         .init("parity", .integer(Int64(clamping: errors.parity))),
+        .init("buffer_overrun", .integer(Int64(clamping: errors.bufferOverrun))),
       ]
     }
     return .object(members)
@@ -76,8 +80,8 @@ struct StatusReport {
 
   private var queueObject: JSON {
     var members: [JSON.Member] = [
-      .init("records", .integer(Int64(clamping: queue.records))),
-      .init("bytes", .integer(Int64(clamping: queue.bytes))),
+      .init("records", .integer(Int64(clamping: queue.depthRecords))),
+      .init("bytes", .integer(Int64(clamping: queue.depthBytes))),
     ]
     if let oldest = queue.oldestTimestamp {
       members.append(.init("oldest_age_ms", .integer(max(0, now.milliseconds &- oldest))))

@@ -19,6 +19,8 @@ final class LogSink: Sendable {
 
   /// Lines that wait at most.
   static let capacity = 1000
+  /// A reader that takes longer than this for what waited is mentioned.
+  static let slowReader = Duration.seconds(5)
 
   private struct State {
     var waiting: [Entry] = []
@@ -73,9 +75,12 @@ final class LogSink: Sendable {
 
   private func drain() {
     while let (entries, dropped) = takeWaiting() {
+      let begin = Uptime.monotonic
       for entry in entries { emit(entry) }
-      guard dropped > 0 else { continue }
-      let message = "\(dropped) log lines were dropped: nobody read the log, and \(Self.capacity) lines wait at most"
+      let taken = Uptime.monotonic - begin
+      guard dropped > 0 || taken >= Self.slowReader else { continue }
+      let loss = dropped == 0 ? "no line was lost" : "\(dropped) lines were dropped, \(Self.capacity) wait at most"
+      let message = "the log was not read for \(taken.forHumans): \(loss); readings were not held up"
       emit(Entry(priority: LOG_WARNING, message: message, fields: []))
     }
   }

@@ -102,7 +102,7 @@ actor Sampler {
     guard sensors.indices.contains(sensor) else { return }
     let name = sensors[sensor].name
     // The tail of a line that was under way when the port opened is no error of the sensor.
-    guard fault.code != .partial else { return }
+    guard fault.code.isWarning else { return }
     sensors[sensor].errors &+= 1
     sensors[sensor].lastError = fault.message
     guard let suppressed = limiter.admit("\(name) \(fault.code)") else { return }
