@@ -17,7 +17,7 @@ struct Ports {
   }
 
   init(from root: inout MappingReader) {
-    for node in root.entries("ports") ?? [] {
+    for node in root.entries("ports", mayBeEmpty: true) ?? [] {
       checkName(of: node, root.diagnostics)
       var options: SerialOptions?
       if var reader = node.reader(root.diagnostics) { options = SerialOptions(from: &reader) }

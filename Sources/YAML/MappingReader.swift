@@ -78,6 +78,10 @@ public struct MappingReader {
     return has(key)
   }
 
+  mutating func isNull(_ key: String) -> Bool {
+    makeKnown(key) && members[key]?.value.isNull == true
+  }
+
   /// Whether `finish` will ask about a key here if one of `keys` was meant.
   public func hasNearMiss(of keys: [String]) -> Bool {
     order.contains { !known.contains($0.name) && nearestWord(to: $0.name, among: keys) != nil }
