@@ -93,7 +93,7 @@ extension SensorOptions {
 
   private static func units(_ reader: inout MappingReader) -> [Unit] {
     var units: [Unit] = []
-    for entry in reader.entries("units") ?? [] {
+    for entry in reader.entries("units") ?? [] where entry.value.value != .invalid {
       if let unit = entry.value.text, !entry.value.isNull, unit.unicodeScalars.count <= longestUnit {
         units.append(Unit(name: entry.name, unit: unit, key: entry.key))
       } else {

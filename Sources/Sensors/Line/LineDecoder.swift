@@ -81,12 +81,12 @@ struct LineDecoder: PortDecoder {
     in line: ArraySlice<UInt8>, _ mismatches: [LineMismatch], _ code: DecodingFault.Code
   ) -> DecodingFault {
     if mismatches.count == 1 { return mismatches[0].fault(in: line) }
-    let names = sensors.map(\.name)
-    var reasons = zip(names, mismatches).prefix(Self.mostReasons).map { "\($0): \($1.message)" }
-    if mismatches.count > reasons.count { reasons.append("…") }
+    let rest = sensors.count > Self.mostReasons ? ["…"] : []
+    let names = sensors.prefix(Self.mostReasons).map(\.name)
+    let reasons = zip(names, mismatches).map { "\($0): \($1.message)" } + rest
     return DecodingFault(
       code,
-      "none of \(names.joined(separator: ", ")) fits \(quoted(line)) (\(reasons.joined(separator: "; ")))")
+      "none of \((names + rest).joined(separator: ", ")) fits \(quoted(line)) (\(reasons.joined(separator: "; ")))")
   }
 }
 
