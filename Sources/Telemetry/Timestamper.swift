@@ -4,8 +4,8 @@
 /// - A record takes its capture time where that is later than the last value of each of its keys.
 /// - Else it takes the millisecond after the latest of them, so that a key's values keep their order, as long as that is
 ///   not more than `longestLead` ahead of the clock.
-/// - Else, where the milliseconds up to that limit are all used, it takes the limit itself: the newest value of that
-///   millisecond stands, and what it replaces is counted.
+/// - Else, where no millisecond up to that limit is left, it takes the limit itself: the newest value of that millisecond
+///   stands, and what it replaces is counted.
 /// - Else the clock was set back by more than that, and the record takes its capture time. Of the future it left, each
 ///   key remembers its latest runs of used milliseconds and steps over them when the clock gets there again; of the past
 ///   before them it remembers nothing.
@@ -58,6 +58,9 @@ public struct Timestamper: Sendable {
     if used.count > capacity { forget(now: now) }
     return (timestamp, replaced)
   }
+
+  /// Keys remembered at present.
+  var count: Int { used.count }
 
   private func isFull(for readings: [Reading], from timestamp: Int64, through limit: Int64) -> Bool {
     readings.contains { (used[$0.key] ?? floor)?.isFull(from: timestamp, through: limit) ?? false }

@@ -119,11 +119,11 @@ import Testing
     let state = gateway.scratch.file("state")
     let options = kind == "full" ? "size=64k" : "size=1m"
     guard mount("tmpfs", state, "tmpfs", 0, options) == 0 else { return }
-    defer { umount2(state, CInt(MNT_DETACH.rawValue)) }
+    defer { umount2(state, CInt(MNT_DETACH)) }
     if kind == "full" {
       try Data(repeating: 0, count: 64 << 10).write(to: URL(fileURLWithPath: state + "/filler"))
     } else {
-      #expect(mount("tmpfs", state, "tmpfs", UInt(MS_REMOUNT.rawValue | MS_RDONLY.rawValue), options) == 0)
+      #expect(mount("tmpfs", state, "tmpfs", UInt(MS_REMOUNT | MS_RDONLY), options) == 0)
     }
     await gateway.server.cutOff()
     try await gateway.start()

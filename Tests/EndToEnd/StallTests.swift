@@ -6,7 +6,7 @@ import Testing
 @Suite(.serialized) struct StallTests {
   /// The interposer, built once.
   static let faults: String? = {
-    let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .appendingPathComponent("Support/faults.c").path
     let library = NSTemporaryDirectory() + "/baudgate-faults-\(getpid()).so"
     let build = try? DaemonProcess.run(["/usr/bin/cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"])
