@@ -10,12 +10,14 @@ struct SensorList {
     let options: SensorOptions?
   }
 
+  static let limit = 1024
+
   private(set) var entries: [Entry] = []
 
   var usable: [SensorOptions] { entries.compactMap(\.options) }
 
   init(from root: inout MappingReader) {
-    for node in root.entries("sensors", mayBeEmpty: true) ?? [] {
+    for node in root.namedEntries("sensors", atMost: Self.limit) {
       checkName(of: node, root.diagnostics)
       var options: SensorOptions?
       if var reader = node.reader(root.diagnostics) { options = SensorOptions(from: &reader, name: node.name) }
