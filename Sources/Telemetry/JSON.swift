@@ -1,5 +1,5 @@
 /// A JSON document that keeps integers and doubles apart and members in order (RFC 8259).
-public indirect enum JSON: Sendable, Hashable {
+public enum JSON: Sendable, Hashable {
   case null
   case bool(Bool)
   /// A literal without fraction or exponent that fits.
@@ -18,5 +18,11 @@ public indirect enum JSON: Sendable, Hashable {
       self.name = name
       self.value = value
     }
+  }
+
+  /// The member of an object with exactly this name, byte for byte; `nil` where there is none, or for anything else.
+  public subscript(name: String) -> JSON? {
+    guard case .object(let members) = self else { return nil }
+    return members.first { $0.name.utf8.elementsEqual(name.utf8) }?.value
   }
 }
