@@ -1,3 +1,5 @@
+internal import EventLoop
+
 /// How long a port waits for what.
 struct PortTiming: Sendable {
   /// Before the first attempt after the loss of a port that had been open for `stable`: most hang-ups are a cable
@@ -16,6 +18,9 @@ struct PortTiming: Sendable {
   var stuckAfter = Duration.seconds(10)
   /// How long a write may wait for room.
   var writeTimeout = Duration.seconds(5)
+
+  /// How late all these may be, so that wake-ups coincide.
+  var accuracy = TimerSource.ordinaryAccuracy
 
   static let standard = PortTiming()
 }

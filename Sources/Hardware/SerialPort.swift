@@ -9,8 +9,8 @@ internal import Telemetry
 public actor SerialPort {
   /// The most bytes of one `received` event.
   public static let readLimit = 4096
-  /// How many times in a row epoll(7) may promise bytes that are not there before the driver counts as broken.
-  static let emptyReadLimit = 1000
+  /// How many times in a row epoll(7) may promise bytes or room that are not there before the driver counts as broken.
+  static let brokenPromiseLimit = 1000
 
   /// Opens what the options name. Called on the pool.
   public typealias Opener = @Sendable (SerialOptions) throws(PortError) -> any ByteStream
@@ -55,6 +55,9 @@ public actor SerialPort {
     var counters: DriverCounters?
     var isWaitingForRoom = false
     var emptyReads = 0
+    var emptyWrites = 0
+    /// What the write timer is armed for.
+    var writeDeadline: Duration?
 
     init(_ stream: any ByteStream) { self.stream = stream }
 
@@ -97,10 +100,14 @@ public actor SerialPort {
   public func start() {
     do {
       if timer == nil {
-        timer = try TimerSource(loop) { [weak self] in self?.assumeIsolated { $0.handle(.timer) } }
+        timer = try TimerSource(loop, accuracy: timing.accuracy) { [weak self] in
+          self?.assumeIsolated { $0.handle(.timer) }
+        }
       }
       if writeTimer == nil {
-        writeTimer = try TimerSource(loop) { [weak self] in self?.assumeIsolated { $0.expireWrites() } }
+        writeTimer = try TimerSource(loop, accuracy: timing.accuracy) { [weak self] in
+          self?.assumeIsolated { $0.expireWrites() }
+        }
       }
     } catch {
       // A loop without a timer to give does not run at all; this is for the log.
@@ -213,7 +220,7 @@ public actor SerialPort {
     if !events.isDisjoint(with: [.readable, .hangup, .error]) {
       do throws(PortError) { try receive(from: connection, events) } catch { return lose(error) }
     }
-    if events.contains(.writable), self.connection === connection { sendOutgoing() }
+    if events.contains(.writable), self.connection === connection { resumeSending(to: connection) }
   }
 
   private func receive(from connection: Connection, _ events: IOSource.Events) throws(PortError) {
@@ -226,7 +233,7 @@ public actor SerialPort {
     // Either would be reported again and again.
     if !events.isDisjoint(with: [.hangup, .error]) { throw .gone(options.path) }
     connection.emptyReads += 1
-    guard connection.emptyReads < Self.emptyReadLimit else {
+    guard connection.emptyReads < Self.brokenPromiseLimit else {
       throw PortError(code: .failed, message: "\(options.path) says it has bytes and gives none; its driver is broken")
     }
   }
@@ -268,6 +275,14 @@ public actor SerialPort {
     try result.get()
   }
 
+  private func resumeSending(to connection: Connection) {
+    let before = bytesSent
+    sendOutgoing()
+    connection.emptyWrites = bytesSent == before ? connection.emptyWrites + 1 : 0
+    guard connection.emptyWrites >= Self.brokenPromiseLimit else { return }
+    lose(PortError(code: .failed, message: "\(options.path) says it has room and takes nothing; its driver is broken"))
+  }
+
   private func sendOutgoing() {
     guard let connection else { return }
     do throws(PortError) {
@@ -285,10 +300,11 @@ public actor SerialPort {
 
   /// Asks to be told of room, and bounds the wait, exactly while something waits.
   private func waitForRoom(_ connection: Connection) throws(PortError) {
-    if let deadline = outgoing.nextDeadline {
-      writeTimer?.arm(after: max(.zero, deadline - Uptime.monotonic))
-    } else {
-      writeTimer?.disarm()
+    let deadline = outgoing.nextDeadline
+    // Armed anew only for another deadline: arming takes back an expiry that is due but not dispatched.
+    if deadline != connection.writeDeadline {
+      connection.writeDeadline = deadline
+      if let deadline { writeTimer?.arm(after: max(.zero, deadline - Uptime.monotonic)) } else { writeTimer?.disarm() }
     }
     let needsRoom = !outgoing.isEmpty
     guard needsRoom != connection.isWaitingForRoom else { return }
@@ -309,6 +325,7 @@ public actor SerialPort {
         """)
     for token in outgoing.expire(at: Uptime.monotonic) { token.resume(returning: .failure(error)) }
     guard let connection else { return }
+    connection.writeDeadline = nil
     do throws(PortError) { try waitForRoom(connection) } catch { lose(error) }
   }
 
