@@ -21,11 +21,14 @@ final class PseudoTerminal: @unchecked Sendable {
   let path: String
 
   init() throws {
-    master = try check("posix_openpt") { posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) }
-    try check("grantpt") { grantpt(master) }
-    try check("unlockpt") { unlockpt(master) }
+    var (master, slave): (CInt, CInt) = (-1, -1)
     var name = [CChar](repeating: 0, count: 64)
-    try #require(ptsname_r(master, &name, name.count) == 0)
+    try check("openpty") { openpty(&master, &slave, &name, nil, nil) }
+    // The slave lives on without a descriptor while the master is open.
+    close(slave)
+    _ = fcntl(master, F_SETFL, O_NONBLOCK)
+    _ = fcntl(master, F_SETFD, FD_CLOEXEC)
+    self.master = master
     path = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
