@@ -172,7 +172,7 @@ private let mistakes = [
     messages: [
       #"5:11: sensors.s.prefix is "yes"; expected true or false"#,
       #"6:16: sensors.s.stale_after is "5"; expected a duration from 1s to 30d such as 250ms, 5s, 10m or 1h"#,
-      #"7:3: unknown key "foo" in sensors.s; expected port, protocol, prefix, report, units, stale_after, device, filters, interval, max_line, scale, offset, …"#,
+      #"7:3: unknown key "foo" in sensors.s; expected port, protocol, prefix, report, units, stale_after, max_line, scale, offset, template, csv, key_value, …"#,
     ]),
 ]
 
