@@ -47,6 +47,8 @@ struct DaemonStatus: Sendable, Equatable {
   /// Milliseconds.
   var queueOldestAge: Int?
   var uplinkState: String?
+  /// Milliseconds.
+  var uplinkNextTry: Int?
 
   init(_ document: LiteralJSON) {
     if case .object(let members)? = document["ports"] {
@@ -58,7 +60,9 @@ struct DaemonStatus: Sendable, Equatable {
     queueRecords = Self.integer(queue?["records"])
     queueBytes = Self.integer(queue?["bytes"])
     queueOldestAge = Self.integer(queue?["oldest_age_ms"])
-    if case .string(let state)? = document["uplink"]?["state"] { uplinkState = state }
+    let uplink = document["uplink"]
+    if case .string(let state)? = uplink?["state"] { uplinkState = state.replacingOccurrences(of: "_", with: " ") }
+    uplinkNextTry = Self.integer(uplink?["next_try_in_ms"])
   }
 
   private static func integer(_ value: LiteralJSON?) -> Int? {

@@ -27,9 +27,12 @@ public final class Demo {
   private var allLog: [String] = []
   private var rates = RateMeter()
   private var start = ContinuousClock.now
-  /// The automatic cut is over, or there is none.
+  private var nextShow = Duration.zero
+  /// Of the cuts and returns that need no person.
   private var cutsDone = 0
 
+  /// Between two looks at the time; the view has its own pace.
+  private static let tick = Duration.milliseconds(50)
   /// When the server is cut off and brought back without a person, as shares of the time.
   private static let cutShares = [0.35, 0.55]
   private static let defaultSeconds = 20.0
@@ -52,7 +55,7 @@ public final class Demo {
   /// - Throws: ``DemoError``, when a part does not start.
   public func run() async throws(DemoError) -> Bool {
     defer { view.close() }
-    let events = UserEvents(tickEvery: view.interval, readsKeys: isInteractive)
+    let events = UserEvents(tickEvery: Self.tick, readsKeys: isInteractive)
     do {
       try await setUp()
       try await untilReady()
@@ -136,7 +139,10 @@ public final class Demo {
       case .tick:
         readLog()
         guard let daemon, daemon.isRunning else { return false }
-        view.show(snapshot())
+        if elapsed >= nextShow {
+          nextShow += view.interval
+          view.show(snapshot())
+        }
         if let length {
           if elapsed >= length { return true }
           if !isInteractive { await cutByItself(length) }
@@ -229,20 +235,23 @@ public final class Demo {
     return verdict
   }
 
+  /// Waits until every line is on the server and the daemon knows.
+  ///
   /// - Returns: Whether the daemon lived on.
   private func untilDrained() async -> Bool {
+    let numbers = lines.map { ($0.sensor.numberKey, $0.line.linesSent) }
     let deadline = ContinuousClock.now + Self.drainLimit
     while ContinuousClock.now < deadline {
-      if lines.allSatisfy({ server.count(of: $0.sensor.numberKey) >= $0.line.linesSent }) { return true }
       guard let daemon, daemon.isRunning else { return false }
-      if isInteractive {
-        readLog()
-        view.show(snapshot())
+      let hasArrived = await server.wait(upTo: view.interval) { [server] in
+        numbers.allSatisfy { server.count(of: $0.0) >= $0.1 }
       }
-      let lines = lines.map { ($0.sensor.numberKey, $0.line.linesSent) }
-      _ = await server.wait(upTo: view.interval) { [server] in
-        lines.allSatisfy { server.count(of: $0.0) >= $0.1 }
-      }
+      // Without an answer nothing is known of the queue.
+      if hasArrived, control.status()?.queueRecords ?? 0 == 0 { return true }
+      readLog()
+      if isInteractive { view.show(snapshot()) }
+      // The acknowledgement follows the answer.
+      if hasArrived { try? await Task.sleep(for: Self.tick) }
     }
     return true
   }

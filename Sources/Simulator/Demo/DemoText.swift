@@ -19,6 +19,7 @@ enum DemoText {
     if let count = status.queueBytes { text += ", \(bytes(count))" }
     if let age = status.queueOldestAge, records > 0 { text += ", oldest \(seconds(.milliseconds(age)))" }
     if let uplink = status.uplinkState { text += "; uplink \(uplink)" }
+    if let next = status.uplinkNextTry { text += ", next try in \(seconds(.milliseconds(max(0, next))))" }
     return text
   }
 
