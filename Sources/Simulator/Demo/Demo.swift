@@ -24,6 +24,7 @@ public final class Demo {
   private var directory = ""
   private var daemon: ChildDaemon?
   private var log: [String] = []
+  private var logCount = 0
   private var allLog: [String] = []
   private var rates = RateMeter()
   private var start = ContinuousClock.now
@@ -39,6 +40,8 @@ public final class Demo {
   private static let readyLimit = Duration.seconds(15)
   private static let drainLimit = Duration.seconds(60)
   private static let stopLimit = Duration.seconds(20)
+  /// Requests a view is given, the newest.
+  private static let requestsShown = 500
   /// Lines of the daemon's log that are kept.
   private static let logLimit = 1000
 
@@ -175,7 +178,9 @@ public final class Demo {
   private func readLog() {
     for line in daemon?.newLogLines() ?? [] {
       allLog.append(line.message)
-      if line.isWarning { log.append(line.message) }
+      guard line.isWarning else { continue }
+      log.append(line.message)
+      logCount += 1
     }
     if allLog.count > Self.logLimit { allLog.removeFirst(allLog.count - Self.logLimit) }
     if log.count > Self.logLimit { log.removeFirst(log.count - Self.logLimit) }
@@ -194,7 +199,8 @@ public final class Demo {
             server.latest(of: sensor.key(name)).map { (name, $0.text) }
           })
       },
-      status: control.status(), counters: server.counters, requests: server.requests(), log: log)
+      status: control.status(), counters: server.counters,
+      requests: server.requests(after: server.counters.requests - Self.requestsShown), log: log, logCount: logCount)
   }
 
   // MARK: End
@@ -278,7 +284,8 @@ public final class Demo {
   private var obituary: String {
     readLog()
     let status = daemon?.exitStatus.map { "\($0)" } ?? "unknown"
-    return "the daemon ended with status \(status); its last lines:\n\(lastLog)"
+    let words = allLog.isEmpty ? "it logged nothing" : "its last lines:\n\(lastLog)"
+    return "the daemon ended with status \(status); \(words)"
   }
 
   private var lastLog: String { allLog.suffix(10).map { "    \($0)" }.joined(separator: "\n") }

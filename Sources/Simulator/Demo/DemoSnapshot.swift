@@ -18,10 +18,12 @@ struct DemoSnapshot: Sendable {
   var sensors: [Sensor]
   var status: DaemonStatus?
   var counters: ServerCounters
-  /// Newest last.
+  /// The newest ones, newest last.
   var requests: [RequestRecord]
-  /// Warnings and errors, newest last.
+  /// Warnings and errors, the newest ones, newest last.
   var log: [String]
+  /// Warnings and errors since the start.
+  var logCount: Int
 }
 
 extension Duration {

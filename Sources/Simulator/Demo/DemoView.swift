@@ -22,8 +22,8 @@ final class PlainView: DemoView {
       lastRequest = request.number
       print("  \(RequestText.line(request))")
     }
-    for line in snapshot.log.dropFirst(logShown) { print("  daemon: \(line)") }
-    logShown = snapshot.log.count
+    for line in snapshot.log.suffix(snapshot.logCount - logShown) { print("  daemon: \(line)") }
+    logShown = snapshot.logCount
     let sensors = snapshot.sensors.map { sensor in
       let values = sensor.latest.map { "\($0.name)=\($0.text)" }.joined(separator: " ")
       return "\(sensor.name) \(sensor.linesArrived)/\(sensor.linesSent) lines (\(values))"
