@@ -9,11 +9,8 @@ internal import Telemetry
 public actor SerialPort {
   /// The most bytes of one `received` event.
   public static let readLimit = 4096
-  /// How long the driver may have no room before a write fails.
-  public static let writeTimeout = Duration.seconds(5)
-  /// How long an opening or closing may take before the log says that the driver is stuck. A wedged USB adapter takes
-  /// 5 s for each control message.
-  static let stuckAfter = Duration.seconds(10)
+  /// How many times in a row epoll(7) may promise bytes or room that are not there before the driver counts as broken.
+  static let brokenPromiseLimit = 1000
 
   /// Opens what the options name. Called on the pool.
   public typealias Opener = @Sendable (SerialOptions) throws(PortError) -> any ByteStream
@@ -27,7 +24,8 @@ public actor SerialPort {
   private let open: Opener
   private let handler: @Sendable (PortEvent) -> Void
 
-  private var machine = SerialPortStateMachine()
+  private let timing: PortTiming
+  private var machine: SerialPortStateMachine
   private var generator = SystemRandomNumberGenerator()
   private var connection: Connection?
   /// What the opening brought, until the machine says what becomes of it.
@@ -56,6 +54,10 @@ public actor SerialPort {
     var source: IOSource?
     var counters: DriverCounters?
     var isWaitingForRoom = false
+    var emptyReads = 0
+    var emptyWrites = 0
+    /// What the write timer is armed for.
+    var writeDeadline: Duration?
 
     init(_ stream: any ByteStream) { self.stream = stream }
 
@@ -73,13 +75,23 @@ public actor SerialPort {
     name: String, options: SerialOptions, loop: EventLoop, pool: BlockingPool, log: Logger,
     open: @escaping Opener = TTY.open, handler: @escaping @Sendable (PortEvent) -> Void
   ) {
+    self.init(
+      name: name, options: options, loop: loop, pool: pool, log: log, timing: .standard, open: open, handler: handler)
+  }
+
+  init(
+    name: String, options: SerialOptions, loop: EventLoop, pool: BlockingPool, log: Logger, timing: PortTiming,
+    open: @escaping Opener, handler: @escaping @Sendable (PortEvent) -> Void
+  ) {
     self.name = name
     self.options = options
     self.loop = loop
     self.pool = pool
+    self.timing = timing
     self.open = open
     self.handler = handler
-    journal = PortJournal(name: name, options: options, log: log)
+    machine = SerialPortStateMachine(timing: timing)
+    journal = PortJournal(name: name, options: options, timing: timing, log: log)
   }
 
   // MARK: Start and stop
@@ -88,10 +100,14 @@ public actor SerialPort {
   public func start() {
     do {
       if timer == nil {
-        timer = try TimerSource(loop) { [weak self] in self?.assumeIsolated { $0.handle(.timer) } }
+        timer = try TimerSource(loop, accuracy: timing.accuracy) { [weak self] in
+          self?.assumeIsolated { $0.handle(.timer) }
+        }
       }
       if writeTimer == nil {
-        writeTimer = try TimerSource(loop) { [weak self] in self?.assumeIsolated { $0.expireWrites() } }
+        writeTimer = try TimerSource(loop, accuracy: timing.accuracy) { [weak self] in
+          self?.assumeIsolated { $0.expireWrites() }
+        }
       }
     } catch {
       // A loop without a timer to give does not run at all; this is for the log.
@@ -130,13 +146,13 @@ public actor SerialPort {
     case .wait(let delay):
       retryAt = Uptime.monotonic + delay
       timer?.arm(after: delay)
-    case .reportStuck: journal.stuck(machine.state, for: Self.stuckAfter)
+    case .reportStuck: journal.stuck(machine.state)
     case .rest: timer?.disarm()
     }
   }
 
   private func beginOpening() {
-    timer?.arm(after: Self.stuckAfter)
+    timer?.arm(after: timing.stuckAfter)
     // Weakly: the last reference must not go away on the pool's thread, the sources belong to the loop's.
     pool.submit { [weak self, loop, open, options] in
       let result = Result { () throws(PortError) in try open(options) }
@@ -182,7 +198,7 @@ public actor SerialPort {
     countDriverErrors()
     connection?.source = nil
     connection = nil
-    timer?.arm(after: Self.stuckAfter)
+    timer?.arm(after: timing.stuckAfter)
     pool.submit { [weak self, loop] in
       stream.close()
       loop.execute { [weak self] in self?.assumeIsolated { $0.closingEnded() } }
@@ -201,20 +217,25 @@ public actor SerialPort {
 
   private func descriptorIsReady(_ events: IOSource.Events) {
     guard let connection else { return }
-    do throws(PortError) {
-      if !events.isDisjoint(with: [.readable, .hangup, .error]) {
-        if let (bytes, time) = try connection.stream.read(atMost: Self.readLimit) {
-          bytesReceived &+= UInt64(bytes.count)
-          handler(.received(bytes, at: time))
-        } else if !events.isDisjoint(with: [.hangup, .error]) {
-          // Reported again and again until the source is dropped.
-          throw .gone(options.path)
-        }
-      }
-    } catch {
-      return lose(error)
+    if !events.isDisjoint(with: [.readable, .hangup, .error]) {
+      do throws(PortError) { try receive(from: connection, events) } catch { return lose(error) }
     }
-    if events.contains(.writable), self.connection === connection { sendOutgoing() }
+    if events.contains(.writable), self.connection === connection { resumeSending(to: connection) }
+  }
+
+  private func receive(from connection: Connection, _ events: IOSource.Events) throws(PortError) {
+    if let (bytes, time) = try connection.stream.read(atMost: Self.readLimit) {
+      connection.emptyReads = 0
+      bytesReceived &+= UInt64(bytes.count)
+      handler(.received(bytes, at: time))
+      return
+    }
+    // Either would be reported again and again.
+    if !events.isDisjoint(with: [.hangup, .error]) { throw .gone(options.path) }
+    connection.emptyReads += 1
+    guard connection.emptyReads < Self.brokenPromiseLimit else {
+      throw PortError(code: .failed, message: "\(options.path) says it has bytes and gives none; its driver is broken")
+    }
   }
 
   private func lose(_ error: PortError) {
@@ -236,7 +257,7 @@ public actor SerialPort {
   /// them back; what the driver has taken of a write that failed may still go out.
   ///
   /// - Throws: `PortError`: `.notOpen`; `.bufferFull` with more than 64 KiB or 256 writes waiting; `.timedOut` after
-  ///   `writeTimeout`; `.gone` or `.failed` when the port is lost meanwhile.
+  ///   5 s; `.gone` or `.failed` when the port is lost meanwhile.
   public func write(_ bytes: [UInt8]) async throws(PortError) {
     guard connection != nil else {
       throw PortError(code: .notOpen, message: "\(name) (\(options.path)) is not open")
@@ -248,10 +269,18 @@ public actor SerialPort {
     }
     let result: Result<Void, PortError> = await withCheckedContinuation { continuation in
       let isFirst = outgoing.isEmpty
-      outgoing.append(bytes, deadline: Uptime.monotonic + Self.writeTimeout, token: continuation)
+      outgoing.append(bytes, deadline: Uptime.monotonic + timing.writeTimeout, token: continuation)
       if isFirst { sendOutgoing() }
     }
     try result.get()
+  }
+
+  private func resumeSending(to connection: Connection) {
+    let before = bytesSent
+    sendOutgoing()
+    connection.emptyWrites = bytesSent == before ? connection.emptyWrites + 1 : 0
+    guard connection.emptyWrites >= Self.brokenPromiseLimit else { return }
+    lose(PortError(code: .failed, message: "\(options.path) says it has room and takes nothing; its driver is broken"))
   }
 
   private func sendOutgoing() {
@@ -271,10 +300,11 @@ public actor SerialPort {
 
   /// Asks to be told of room, and bounds the wait, exactly while something waits.
   private func waitForRoom(_ connection: Connection) throws(PortError) {
-    if let deadline = outgoing.nextDeadline {
-      writeTimer?.arm(after: max(.zero, deadline - Uptime.monotonic))
-    } else {
-      writeTimer?.disarm()
+    let deadline = outgoing.nextDeadline
+    // Armed anew only for another deadline: arming takes back an expiry that is due but not dispatched.
+    if deadline != connection.writeDeadline {
+      connection.writeDeadline = deadline
+      if let deadline { writeTimer?.arm(after: max(.zero, deadline - Uptime.monotonic)) } else { writeTimer?.disarm() }
     }
     let needsRoom = !outgoing.isEmpty
     guard needsRoom != connection.isWaitingForRoom else { return }
@@ -290,11 +320,12 @@ public actor SerialPort {
     let error = PortError(
       code: .timedOut,
       message: """
-        \(name) (\(options.path)) took nothing for \(Self.writeTimeout.components.seconds) s; \
-        does the other end hold the line (flow: \(options.flow.rawValue))?
+        \(name) (\(options.path)) had no room for \(timing.writeTimeout); the other end holds the line \
+        (`flow: \(options.flow.rawValue)`), or the adapter is stuck
         """)
     for token in outgoing.expire(at: Uptime.monotonic) { token.resume(returning: .failure(error)) }
     guard let connection else { return }
+    connection.writeDeadline = nil
     do throws(PortError) { try waitForRoom(connection) } catch { lose(error) }
   }
 

@@ -34,9 +34,10 @@ struct UsedMilliseconds: Sendable {
     return free
   }
 
-  /// Whether one run holds all from `milliseconds` through `limit`.
+  /// Whether no millisecond from `milliseconds` through `limit` is left: one run holds them all, or the last value has
+  /// reached the limit, and a value before it would be out of order.
   func isFull(from milliseconds: Int64, through limit: Int64) -> Bool {
-    var isFull = false
+    var isFull = current?.upperBound == limit
     forEachRun { run in
       if run.lowerBound <= milliseconds, run.upperBound >= limit { isFull = true }
     }

@@ -6,7 +6,7 @@ import Testing
 @Suite(.serialized) struct StallTests {
   /// The interposer, built once.
   static let faults: String? = {
-    let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .appendingPathComponent("Support/faults.c").path
     let library = NSTemporaryDirectory() + "/baudgate-faults-\(getpid()).so"
     let build = try? DaemonProcess.run(["/usr/bin/cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"])
@@ -20,7 +20,7 @@ import Testing
   ) async throws -> (gateway: GatewayUnderTest, sent: Int) {
     let library = try #require(Self.faults, "cc cannot build the interposer")
     let gateway = try await GatewayUnderTest(
-      more: more, url: url, environment: ["LD_PRELOAD": library, "WATCHDOG_USEC": "10000000"])
+      [("line", #"template: "N={n},{_}""#)], more: more, url: url, environment: ["LD_PRELOAD": library, "WATCHDOG_USEC": "10000000"])
     try gateway.scratch.write("", to: "faults/\(fault)")
     try await gateway.start()
     let line = try gateway.line
@@ -30,7 +30,8 @@ import Testing
       // 16 ms of line time, as a USB adapter hands it over.
       var burst = ""
       while burst.utf8.count < 184 {
-        burst += "N=\(sent)\n"
+        // Long enough that one key does not get more than a value a millisecond.
+        burst += "N=\(sent),filling.the.line\n"
         sent += 1
       }
       try line.send(burst)

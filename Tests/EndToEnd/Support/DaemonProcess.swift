@@ -2,7 +2,8 @@ import Foundation
 
 /// The release binary as a service manager would run it: its own process, `NOTIFY_SOCKET`, a state and a runtime
 /// directory, stderr in a file.
-final class DaemonProcess {
+final class DaemonProcess: @unchecked Sendable {
+  // @unchecked: each test drives its own, one step after the other.
   /// `BAUDGATE_BIN` or the release build of this checkout.
   static let directory: String =
     ProcessInfo.processInfo.environment["BAUDGATE_BIN"]
