@@ -41,6 +41,17 @@ public final class DeviceServer: Sendable {
   /// - Throws: ``ServerError``.
   @discardableResult
   public func start(port: UInt16 = 0) async throws(ServerError) -> UInt16 {
+    guard port == 0 else { return try await listen(on: port) }
+    for _ in 0..<Self.portAttempts {
+      do throws(ServerError) { return try await listen(on: .random(in: Self.ports)) } catch {
+        if case .cannotListen = error { continue }
+        throw error
+      }
+    }
+    return try await listen(on: 0)
+  }
+
+  private func listen(on port: UInt16) async throws(ServerError) -> UInt16 {
     guard !isListening else { throw .alreadyListening }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -106,6 +117,10 @@ public final class DeviceServer: Sendable {
     ServerSockets(port: port).shutDownConnections()
   }
 
+  /// Free ports are taken below those the kernel gives to clients: a client that tries to reach a server that was cut off
+  /// could otherwise be given the very port, and be connected to itself (simultaneous open, RFC 9293 section 3.5).
+  private static let ports: ClosedRange<UInt16> = 20_000...32_000
+  private static let portAttempts = 20
   /// The HTTP package's own limit on a handler: none, in effect.
   private static let handlerLimit: TimeInterval = 86_400
   /// Seconds until a server that does not listen is given up.
