@@ -1,5 +1,5 @@
-internal import Glibc
 internal import CKernel
+internal import Glibc
 
 /// Which start of the machine a `CLOCK_BOOTTIME` value belongs to. Source: random(4), `/proc/sys/kernel/random/boot_id`.
 public struct BootID: Sendable, Hashable {

@@ -54,7 +54,8 @@ import Testing
     let gateway = try await GatewayUnderTest()
     let path = gateway.scratch.file("baudgate.yaml")
     let good = try String(contentsOfFile: path, encoding: .utf8)
-    try gateway.scratch.write(good.replacingOccurrences(of: GatewayUnderTest.token, with: "WRONG_TOKEN_1"), to: "baudgate.yaml")
+    try gateway.scratch.write(
+      good.replacingOccurrences(of: GatewayUnderTest.token, with: "WRONG_TOKEN_1"), to: "baudgate.yaml")
     try await gateway.start()
     for number in 0..<20 { try gateway.line.send("N=\(number)\n") }
     let daemon = gateway.daemon

@@ -20,7 +20,8 @@ import Testing
   ) async throws -> (gateway: GatewayUnderTest, sent: Int) {
     let library = try #require(Self.faults, "cc cannot build the interposer")
     let gateway = try await GatewayUnderTest(
-      [("line", #"template: "N={n},{_}""#)], more: more, url: url, environment: ["LD_PRELOAD": library, "WATCHDOG_USEC": "10000000"])
+      [("line", #"template: "N={n},{_}""#)], more: more, url: url,
+      environment: ["LD_PRELOAD": library, "WATCHDOG_USEC": "10000000"])
     try gateway.scratch.write("", to: "faults/\(fault)")
     try await gateway.start()
     let line = try gateway.line
@@ -51,7 +52,9 @@ import Testing
     let status = try gateway.daemon.status()
     let sensor = (status["sensors"] as? [String: [String: Any]])?["line-sensor"]
     #expect(sensor?["samples"] as? Int == sent, "\(gateway.daemon.log)")
-    let told = gateway.daemon.log.split(separator: "\n").filter { $0.contains("baudgate-test.invalid") && $0.hasPrefix("<4>") }
+    let told = gateway.daemon.log.split(separator: "\n").filter {
+      $0.contains("baudgate-test.invalid") && $0.hasPrefix("<4>")
+    }
     #expect(told.count == 1, "\(gateway.daemon.log)")
     #expect(gateway.daemon.isRunning)
     await gateway.end()
@@ -59,7 +62,9 @@ import Testing
 
   @Test func aCardThatStalls() async throws {
     // Readings keep flowing to the server while the card does not answer.
-    let (gateway, sent) = try await streamDuring("fdatasync", seconds: Self.seconds + 6, more: "queue: {persist_after: 0s}\n") {
+    let (gateway, sent) = try await streamDuring(
+      "fdatasync", seconds: Self.seconds + 6, more: "queue: {persist_after: 0s}\n"
+    ) {
       gateway in
       let server = gateway.server
       #expect(await server.wait(upTo: .seconds(10)) { server.count(of: "n") > 100 }, "\(gateway.daemon.log)")
@@ -67,7 +72,8 @@ import Testing
     #expect(await gateway.arrived(sent), "\(gateway.daemon.log)")
     #expect(gateway.numbers() == Array(0..<sent))
     #expect(gateway.daemon.terminate() == 0)
-    #expect(gateway.daemon.log.split(separator: "\n").filter { $0.hasPrefix("<4>") }.count <= 2, "\(gateway.daemon.log)")
+    #expect(
+      gateway.daemon.log.split(separator: "\n").filter { $0.hasPrefix("<4>") }.count <= 2, "\(gateway.daemon.log)")
     await gateway.end()
   }
 

@@ -11,6 +11,8 @@ final class PortBench: @unchecked Sendable {
   // @unchecked: all of it is used on the loop's thread alone, but for the log, which is locked.
   let loop: EventLoop
   let log = LogLines()
+  // Its handler needs self, so the port comes last.
+  // swift-format-ignore: NeverUseImplicitlyUnwrappedOptionals
   private(set) var port: SerialPort!
   private(set) var events: [PortEvent] = []
   private(set) var received: [UInt8] = []

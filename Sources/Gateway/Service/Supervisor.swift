@@ -82,7 +82,8 @@ actor Supervisor {
     // Beside the card's part where there is no memory to be had: it still survives a kill, at the price of writes.
     let hot = configuration.queue.hotDirectory ?? configuration.runtimeDirectory ?? configuration.stateDirectory
     return await TelemetryQueue.open(
-      device: "gateway", hotDirectory: "\(hot)/hot", stateDirectory: configuration.stateDirectory, options: configuration.queue, loop: loop, disk: disk, log: log)
+      device: "gateway", hotDirectory: "\(hot)/hot", stateDirectory: configuration.stateDirectory,
+      options: configuration.queue, loop: loop, disk: disk, log: log)
   }
 
   private func startSampler(_ name: String, _ options: SerialOptions, _ recorder: Recorder) {

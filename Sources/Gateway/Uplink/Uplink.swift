@@ -103,7 +103,8 @@ actor Uplink {
   private func run() async {
     while !Task.isCancelled {
       let request = machine.nextRequest()
-      guard let batch = await queue.nextBatch(maxRecords: request.isProbe ? 2 : request.records, maxBytes: request.bytes)
+      guard
+        let batch = await queue.nextBatch(maxRecords: request.isProbe ? 2 : request.records, maxBytes: request.bytes)
       else {
         if isStopping { return }
         await waitForRecords()

@@ -103,7 +103,8 @@ final class DaemonProcess: @unchecked Sendable {
 
   /// `baudgate status --json` over the command line, parsed.
   func status() throws -> [String: Any] {
-    let output = try Self.run(["\(Self.directory)/baudgate", "status", "--json", "--config", scratch.file(configuration)],
+    let output = try Self.run(
+      ["\(Self.directory)/baudgate", "status", "--json", "--config", scratch.file(configuration)],
       environment: ["RUNTIME_DIRECTORY": scratch.file("run"), "PATH": "/usr/bin:/bin"])
     guard output.status == 0,
       let document = try JSONSerialization.jsonObject(with: Data(output.output.utf8)) as? [String: Any]
