@@ -5,6 +5,9 @@ extension DeviceCredential {
   /// Bytes of the longest token file: a token and a comment's worth of blank space.
   static let fileLimit = 4096
 
+  /// What the shipped file has in the token's place, so that it is valid as it stands.
+  static let placeholder = "CHANGE_ME"
+
   private static let kinds = ["token", "token_file", "credential"]
 
   /// Reads `token`, `token_file` or `credential`, exactly one of them, and the token itself.
@@ -23,6 +26,10 @@ extension DeviceCredential {
       switch kind {
       case "token":
         self = try DeviceCredential(token: text, source: .configuration)
+        if text == Self.placeholder {
+          reader.warning(
+            at: kind, "\(reader.path(of: kind)) is still \(text), which no server knows; put the device's token there")
+        }
       case "token_file":
         guard let path = reader.absolutePath(kind, suchAs: "/etc/baudgate/token"),
           let token = Self.token(inFile: path, for: kind, &reader)

@@ -45,8 +45,8 @@ extension GatewayConfiguration {
   private init?(from root: inout MappingReader, in surroundings: Surroundings) {
     root.require("server", "device")
     for (key, feature) in Self.later { root.notYet(key, feature) }
-    let server = root.section("server", isSecret: true) { ServerOptions(from: &$0) }
-    let device = root.section("device", isSecret: true) { DeviceOptions(from: &$0, in: surroundings) }
+    let server = root.section("server", isSecret: true, isRequired: true) { ServerOptions(from: &$0) }
+    let device = root.section("device", isSecret: true, isRequired: true) { DeviceOptions(from: &$0, in: surroundings) }
     let stateDirectory = root.absolutePath("state_directory", suchAs: Self.defaultStateDirectory)
     let runtimeDirectory = root.absolutePath("runtime_directory", suchAs: Self.defaultRuntimeDirectory)
     let ports = Ports(from: &root)
@@ -91,9 +91,9 @@ extension GatewayConfiguration {
 extension MappingReader {
   /// Decodes the mapping under `key`, if there is one.
   fileprivate mutating func section<Options>(
-    _ key: String, isSecret: Bool = false, _ decode: (inout MappingReader) -> Options?
+    _ key: String, isSecret: Bool = false, isRequired: Bool = false, _ decode: (inout MappingReader) -> Options?
   ) -> Options? {
-    guard var reader = mapping(key, isSecret: isSecret) else { return nil }
+    guard var reader = mapping(key, isSecret: isSecret, mayBeEmpty: !isRequired) else { return nil }
     return decode(&reader)
   }
 }

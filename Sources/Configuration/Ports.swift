@@ -9,6 +9,9 @@ struct Ports {
     let options: SerialOptions?
   }
 
+  /// More serial lines than any board has.
+  static let limit = 256
+
   private(set) var entries: [Entry] = []
 
   var names: [String] { entries.map(\.node.name) }
@@ -17,7 +20,7 @@ struct Ports {
   }
 
   init(from root: inout MappingReader) {
-    for node in root.entries("ports") ?? [] {
+    for node in root.namedEntries("ports", atMost: Self.limit) {
       checkName(of: node, root.diagnostics)
       var options: SerialOptions?
       if var reader = node.reader(root.diagnostics) { options = SerialOptions(from: &reader) }
@@ -38,6 +41,18 @@ struct Ports {
         first[path] = entry.node
       }
     }
+  }
+}
+
+extension MappingReader {
+  /// The entries of the mapping under `key`; none, and a message, when there are more than `limit`.
+  mutating func namedEntries(_ key: String, atMost limit: Int) -> [NamedNode] {
+    let entries = entries(key, mayBeEmpty: true) ?? []
+    if entries.count > limit {
+      error(at: key, "\(path(of: key)) has \(entries.count) entries; at most \(limit) are possible")
+      return []
+    }
+    return entries
   }
 }
 

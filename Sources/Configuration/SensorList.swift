@@ -10,20 +10,20 @@ struct SensorList {
     let options: SensorOptions?
   }
 
+  static let limit = 1024
+
   private(set) var entries: [Entry] = []
-  private let isAbsent: Bool
 
   var usable: [SensorOptions] { entries.compactMap(\.options) }
 
   init(from root: inout MappingReader) {
-    isAbsent = !root.has("sensors")
-    for node in root.entries("sensors") ?? [] {
+    for node in root.namedEntries("sensors", atMost: Self.limit) {
       checkName(of: node, root.diagnostics)
       var options: SensorOptions?
       if var reader = node.reader(root.diagnostics) { options = SensorOptions(from: &reader, name: node.name) }
       entries.append(Entry(node: node, options: options))
     }
-    if isAbsent || entries.isEmpty && root.diagnostics.errorCount == 0 {
+    if entries.isEmpty, root.diagnostics.errorCount == 0 {
       root.diagnostics.warning(at: root.node, "there are no sensors; nothing will be sent")
     }
   }

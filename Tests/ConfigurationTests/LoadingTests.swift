@@ -84,7 +84,15 @@ import ThingsBoard
     #expect(configuration.controlSocket == "/f/state/control.sock")
   }
 
+  @Test func sectionsMayBeEmpty() throws {
+    let text = Sample.head + "ports:\nsensors:\nupload:\nqueue:\nlog:\ncontrol:\n"
+    #expect(try load(text).get().upload == UploadOptions())
+  }
+
   static let warned = [
+    Row(
+      "a token nobody filled in", Sample.server + "device: {token: CHANGE_ME}\n" + Sample.sensors,
+      "f:2:17: warning: device.token is still CHANGE_ME, which no server knows; put the device's token there"),
     Row(
       "no sensors", Sample.head, "f:1:1: warning: there are no sensors; nothing will be sent"),
     Row(

@@ -13,8 +13,8 @@ import Testing
       "f:1:1: unknown key \"sever\"; did you mean \"server\"?"),
     Row(
       "a section unknown", Sample.head + "mqtt: {}\n",
-      "f:3:1: unknown key \"mqtt\"; expected server, device, devices, gpio, downlink, attributes, rpc, ota, claim, "
-        + "state_directory, runtime_directory, ports, …"),
+      "f:3:1: unknown key \"mqtt\"; expected server, device, state_directory, runtime_directory, ports, sensors, "
+        + "upload, queue, log or control"),
     Row("no url", "server: {}\n" + Sample.device, "f:1:9: server has no \"url\", which is required"),
     Row(
       "a relative state directory", Sample.head + "state_directory: lib\n",
@@ -41,6 +41,9 @@ import Testing
   ]
 
   static let ports = [
+    Row(
+      "ports without number", Sample.head + "ports: {\((0...256).map { "p\($0): {}" }.joined(separator: ","))}\n",
+      "f:3:8: ports has 257 entries; at most 256 are possible"),
     Row("no path", Sample.head + "ports: {a: {baud: 9600}}\n", "f:3:12: ports.a has no \"path\", which is required"),
     Row(
       "a relative path", Sample.head + "ports: {a: {path: ttyUSB0}}\n",
@@ -76,6 +79,10 @@ import Testing
   ]
 
   static let sensors = [
+    Row(
+      "sensors without number",
+      Sample.head + "sensors: {\((0...1024).map { "s\($0): {}" }.joined(separator: ","))}\n",
+      "f:3:10: sensors has 1025 entries; at most 1024 are possible"),
     Row(
       "a port that is not there",
       Sample.head + Sample.sensors.replacing("port: arduino", with: "port: ardiuno"),

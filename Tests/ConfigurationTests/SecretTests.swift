@@ -5,23 +5,6 @@ import ThingsBoard
 
 /// The token and the ways to lose it.
 @Suite struct SecretTests {
-  /// A fresh directory, gone with the test.
-  final class Directory {
-    let path: String
-    init() throws {
-      path = NSTemporaryDirectory() + "baudgate-\(UUID().uuidString)"
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func write(_ text: String, to name: String, mode: Int = 0o600) throws -> String {
-      let file = "\(path)/\(name)"
-      try Data(text.utf8).write(to: URL(fileURLWithPath: file))
-      try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file)
-      return file
-    }
-  }
-
   static let urls = [
     Row(
       "a password", "http://user:TOP@h",
@@ -104,7 +87,7 @@ import ThingsBoard
   }
 
   @Test func readsATokenFile() throws {
-    let directory = try Directory()
+    let directory = try TemporaryDirectory()
     let file = try directory.write("F1\r\n", to: "token")
     let configuration = try load(Sample.server + "device: {token_file: \(file)}\n" + Sample.sensors).get()
     #expect(configuration.device.credential == (try DeviceCredential(token: "F1", source: .file(file))))
@@ -113,7 +96,7 @@ import ThingsBoard
 
   @Test(arguments: [(0o640, true), (0o600, true), (0o400, true), (0o644, false), (0o660, false)])
   func warnsOfATokenFileOthersMayReadOrChange(_ mode: Int, _ isFine: Bool) throws {
-    let directory = try Directory()
+    let directory = try TemporaryDirectory()
     let file = try directory.write("F1", to: "token", mode: mode)
     let configuration = try load(Sample.server + "device: {token_file: \(file)}\n" + Sample.sensors).get()
     let warning =
@@ -123,7 +106,7 @@ import ThingsBoard
   }
 
   @Test func readsASystemdCredential() throws {
-    let directory = try Directory()
+    let directory = try TemporaryDirectory()
     _ = try directory.write("C1\n", to: "tb", mode: 0o444)
     let surroundings = Surroundings(credentialsDirectory: directory.path)
     let configuration = try load(Sample.server + "device: {credential: tb}\n" + Sample.sensors, in: surroundings).get()
@@ -137,14 +120,14 @@ import ThingsBoard
     ("A\nB\n", "the token of device.token_file has white space in it"),
     (String(repeating: "TOP", count: 2000), "device.token_file: PATH cannot be read: longer than 4096 bytes"),
   ]) func refusesTokenFiles(_ contents: String, _ message: String) throws {
-    let directory = try Directory()
+    let directory = try TemporaryDirectory()
     let file = try directory.write(contents, to: "token")
     let found = errors(Sample.server + "device: {token_file: \(file)}\n")
     #expect(found == ["f:2:22: " + message.replacing("PATH", with: file)])
   }
 
   @Test func refusesWhatIsNoTokenFile() throws {
-    let directory = try Directory()
+    let directory = try TemporaryDirectory()
     #expect(
       errors(Sample.server + "device: {token_file: \(directory.path)/absent}\n") == [
         "f:2:22: device.token_file: \(directory.path)/absent cannot be read: No such file or directory"
@@ -161,7 +144,7 @@ import ThingsBoard
   }
 
   @Test func anUnreadableFileIsOneError() throws {
-    let directory = try Directory()
+    let directory = try TemporaryDirectory()
     for (path, reason) in [
       ("\(directory.path)/absent", "No such file or directory"), (directory.path, "not a regular file"),
     ] {
@@ -174,7 +157,7 @@ import ThingsBoard
   }
 
   @Test func aFileThatIsTooLongIsNotRead() throws {
-    let directory = try Directory()
+    let directory = try TemporaryDirectory()
     let file = try directory.write(String(repeating: "# comment\n", count: 200_000), to: "baudgate.yaml")
     guard case .failure(let errors) = GatewayConfiguration.load(path: file) else {
       Issue.record("was read")

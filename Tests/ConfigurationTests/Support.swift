@@ -1,4 +1,5 @@
 import Configuration
+import Foundation
 import Testing
 
 /// A configuration that is right; rows change a part of it.
@@ -40,5 +41,22 @@ func errors(_ text: String, in surroundings: Surroundings = Surroundings()) -> [
   switch load(text, in: surroundings) {
   case .success: []
   case .failure(let errors): errors.lines
+  }
+}
+
+/// A fresh directory, gone with the test.
+final class TemporaryDirectory {
+  let path: String
+  init() throws {
+    path = NSTemporaryDirectory() + "baudgate-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func write(_ text: String, to name: String, mode: Int = 0o600) throws -> String {
+    let file = "\(path)/\(name)"
+    try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+    try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file)
+    return file
   }
 }

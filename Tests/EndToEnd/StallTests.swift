@@ -20,7 +20,7 @@ import Testing
   ) async throws -> (gateway: GatewayUnderTest, sent: Int) {
     let library = try #require(Self.faults, "cc cannot build the interposer")
     let gateway = try await GatewayUnderTest(
-      more: more, url: url, environment: ["LD_PRELOAD": library, "WATCHDOG_USEC": "10000000"])
+      [("line", #"template: "N={n},{_}""#)], more: more, url: url, environment: ["LD_PRELOAD": library, "WATCHDOG_USEC": "10000000"])
     try gateway.scratch.write("", to: "faults/\(fault)")
     try await gateway.start()
     let line = try gateway.line
@@ -30,7 +30,8 @@ import Testing
       // 16 ms of line time, as a USB adapter hands it over.
       var burst = ""
       while burst.utf8.count < 184 {
-        burst += "N=\(sent)\n"
+        // Long enough that one key does not get more than a value a millisecond.
+        burst += "N=\(sent),filling.the.line\n"
         sent += 1
       }
       try line.send(burst)

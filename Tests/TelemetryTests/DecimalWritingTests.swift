@@ -94,35 +94,37 @@ import Testing
     }
   }
 
-  @Test func anyDoubleReadsBackOrDiffersByLessThanHalfADigit() throws {
+  @Test func anyDoubleReadsBackOrDiffersByLessThanHalfADigit() {
     var generator = SeededGenerator(2)
-    for _ in 0..<50_000 {
+    for _ in 0..<20_000 {
       let value = Double(bitPattern: generator.next())
       if !value.isFinite { continue }
-      try checkText(of: value)
+      checkText(of: value)
     }
-    for _ in 0..<50_000 { try checkText(of: Double.random(in: -20...20, using: &generator)) }
+    for _ in 0..<20_000 { checkText(of: Double.random(in: -20...20, using: &generator)) }
     // 2^-40 to 2^10: where rounding to 15 decimals begins and ends.
-    for _ in 0..<50_000 {
+    for _ in 0..<20_000 {
       let exponent = Int.random(in: -60...10, using: &generator)
-      try checkText(of: Double(sign: .plus, exponent: exponent, significand: .random(in: 1..<2, using: &generator)))
+      checkText(of: Double(sign: .plus, exponent: exponent, significand: .random(in: 1..<2, using: &generator)))
     }
   }
 
-  private func checkText(of value: Double) throws {
+  private func checkText(of value: Double) {
     let text = value.decimalText
-    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-    try #require(parts.count == 2 && (1...15).contains(parts[1].utf8.count), "\(value) as \(text)")
-    try #require(text.utf8.allSatisfy { $0.isDigit || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") })
-    let back = try #require(Double(text))
+    let decimals = text.utf8.reversed().prefix { $0 != UInt8(ascii: ".") }.count
+    // Plain conditions: the macros are too slow for as many values.
+    let hasForm = text.utf8.allSatisfy { $0.isDigit || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }
+    guard hasForm, (1...15).contains(decimals), let back = Double(text) else {
+      Issue.record("\(value) as \(text)")
+      return
+    }
     if back == value { return }
     // 15 decimals do not suffice: C's printf, which rounds exactly, is the judge.
     var expected = String(format: "%.15f", value)
     while expected.hasSuffix("0"), !expected.hasSuffix(".0") { expected.removeLast() }
     if expected == "-0.0" { expected = "0.0" }
-    #expect(text == expected, "\(value)")
-    #expect(abs(back - value) <= 0.5e-15 + value.ulp / 2, "\(value) as \(text)")
-    #expect(value.magnitude < 10)
+    if text != expected || value.magnitude >= 10 { Issue.record("\(value) as \(text) rather than \(expected)") }
+    if abs(back - value) > 0.5e-15 + value.ulp / 2 { Issue.record("\(value) as \(text)") }
   }
 
   @Test(arguments: [
