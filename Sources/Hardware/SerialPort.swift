@@ -24,45 +24,28 @@ public actor SerialPort {
   private let open: Opener
   private let handler: @Sendable (PortEvent) -> Void
 
-  private let timing: PortTiming
-  private var machine: SerialPortStateMachine
   private var generator = SystemRandomNumberGenerator()
-  private var connection: Connection?
   /// What the opening brought, until the machine says what becomes of it.
   private var arrived: (any ByteStream)?
   private var timer: TimerSource?
   private var stopping: [CheckedContinuation<Void, Never>] = []
   private var journal: PortJournal
 
+  // For the extensions too: writing and status.
+  let timing: PortTiming
+  private(set) var machine: SerialPortStateMachine
+  private(set) var connection: Connection?
   typealias WriteToken = CheckedContinuation<Result<Void, PortError>, Never>
-  private var outgoing = OutgoingQueue<WriteToken>()
-  private var writeTimer: TimerSource?
-
-  private var since: CaptureTime?
-  private var retryAt: Duration?
-  private var lastError: PortError?
-  private var granted: SerialOptions?
-  private var bytesReceived: UInt64 = 0
-  private var bytesSent: UInt64 = 0
-  private var openCount = 0
-  private var driverErrors: LineErrorCounts?
-
-  /// An open stream and its place on the loop, which it leaves before its descriptor is closed.
-  private final class Connection {
-    let stream: any ByteStream
-    let openedAt = Uptime.monotonic
-    var source: IOSource?
-    var counters: DriverCounters?
-    var isWaitingForRoom = false
-    var emptyReads = 0
-    var emptyWrites = 0
-    /// What the write timer is armed for.
-    var writeDeadline: Duration?
-
-    init(_ stream: any ByteStream) { self.stream = stream }
-
-    deinit { source = nil }
-  }
+  var outgoing = OutgoingQueue<WriteToken>()
+  private(set) var writeTimer: TimerSource?
+  private(set) var since: CaptureTime?
+  private(set) var retryAt: Duration?
+  private(set) var lastError: PortError?
+  private(set) var granted: SerialOptions?
+  private(set) var bytesReceived: UInt64 = 0
+  var bytesSent: UInt64 = 0
+  private(set) var openCount = 0
+  var driverErrors: LineErrorCounts?
 
   /// Makes a port that is closed.
   ///
@@ -238,7 +221,8 @@ public actor SerialPort {
     }
   }
 
-  private func lose(_ error: PortError) {
+  /// Takes the port off the loop, says so and has it opened again.
+  func lose(_ error: PortError) {
     guard let connection else { return }
     connection.source = nil
     lastError = error
@@ -247,117 +231,5 @@ public actor SerialPort {
     handle(.lost(error, afterBeingOpenFor: duration))
     failWrites(error)
     handler(.lost(error))
-  }
-
-  // MARK: Writing
-
-  /// Sends bytes after those of earlier writes; whole, or not to the end.
-  ///
-  /// Returns when the driver has taken them all, before the last is on the line. Cancelling the caller does not take
-  /// them back; what the driver has taken of a write that failed may still go out.
-  ///
-  /// - Throws: `PortError`: `.notOpen`; `.bufferFull` with more than 64 KiB or 256 writes waiting; `.timedOut` after
-  ///   5 s; `.gone` or `.failed` when the port is lost meanwhile.
-  public func write(_ bytes: [UInt8]) async throws(PortError) {
-    guard connection != nil else {
-      throw PortError(code: .notOpen, message: "\(name) (\(options.path)) is not open")
-    }
-    guard !bytes.isEmpty else { return }
-    guard outgoing.hasRoom(for: bytes.count) else {
-      throw PortError(
-        code: .bufferFull, message: "\(name): \(bytes.count) bytes refused, \(outgoing.byteCount) wait already")
-    }
-    let result: Result<Void, PortError> = await withCheckedContinuation { continuation in
-      let isFirst = outgoing.isEmpty
-      outgoing.append(bytes, deadline: Uptime.monotonic + timing.writeTimeout, token: continuation)
-      if isFirst { sendOutgoing() }
-    }
-    try result.get()
-  }
-
-  private func resumeSending(to connection: Connection) {
-    let before = bytesSent
-    sendOutgoing()
-    connection.emptyWrites = bytesSent == before ? connection.emptyWrites + 1 : 0
-    guard connection.emptyWrites >= Self.brokenPromiseLimit else { return }
-    lose(PortError(code: .failed, message: "\(options.path) says it has room and takes nothing; its driver is broken"))
-  }
-
-  private func sendOutgoing() {
-    guard let connection else { return }
-    do throws(PortError) {
-      while let front = outgoing.front {
-        let count = try connection.stream.write(front)
-        if count <= 0 { break }
-        bytesSent &+= UInt64(count)
-        outgoing.advance(by: count)?.resume(returning: .success(()))
-      }
-      try waitForRoom(connection)
-    } catch {
-      lose(error)
-    }
-  }
-
-  /// Asks to be told of room, and bounds the wait, exactly while something waits.
-  private func waitForRoom(_ connection: Connection) throws(PortError) {
-    let deadline = outgoing.nextDeadline
-    // Armed anew only for another deadline: arming takes back an expiry that is due but not dispatched.
-    if deadline != connection.writeDeadline {
-      connection.writeDeadline = deadline
-      if let deadline { writeTimer?.arm(after: max(.zero, deadline - Uptime.monotonic)) } else { writeTimer?.disarm() }
-    }
-    let needsRoom = !outgoing.isEmpty
-    guard needsRoom != connection.isWaitingForRoom else { return }
-    do {
-      try connection.source?.wait(for: needsRoom ? [.readable, .writable] : .readable)
-      connection.isWaitingForRoom = needsRoom
-    } catch {
-      throw PortError(code: .failed, message: "cannot watch \(options.path)", cause: error)
-    }
-  }
-
-  private func expireWrites() {
-    let error = PortError(
-      code: .timedOut,
-      message: """
-        \(name) (\(options.path)) had no room for \(timing.writeTimeout); the other end holds the line \
-        (`flow: \(options.flow.rawValue)`), or the adapter is stuck
-        """)
-    for token in outgoing.expire(at: Uptime.monotonic) { token.resume(returning: .failure(error)) }
-    guard let connection else { return }
-    connection.writeDeadline = nil
-    do throws(PortError) { try waitForRoom(connection) } catch { lose(error) }
-  }
-
-  private func failWrites(_ error: PortError) {
-    writeTimer?.disarm()
-    for token in outgoing.removeAll() { token.resume(returning: .failure(error)) }
-  }
-
-  // MARK: Status
-
-  /// The port as it is now; reads the driver's counters where it keeps any.
-  public var status: PortStatus {
-    countDriverErrors()
-    return PortStatus(
-      name: name, path: options.path, state: publicState, since: since, lastError: lastError, granted: granted,
-      bytesReceived: bytesReceived, bytesSent: bytesSent, reopenCount: max(0, openCount - 1),
-      driverErrors: driverErrors)
-  }
-
-  private var publicState: PortStatus.State {
-    switch machine.state {
-    case .closed, .abandoned: .closed
-    case .opening: .opening
-    case .open: .open
-    case .closing: .closing
-    case .waiting: .waiting(retryIn: max(.zero, (retryAt ?? .zero) - Uptime.monotonic))
-    }
-  }
-
-  private func countDriverErrors() {
-    guard let connection, let before = connection.counters, let now = connection.stream.readCounters() else { return }
-    connection.counters = now
-    driverErrors?.add(from: before, to: now)
   }
 }

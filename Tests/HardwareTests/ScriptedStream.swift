@@ -27,6 +27,9 @@ final class ScriptedStream: ByteStream, @unchecked Sendable {
   }
   /// Whether the driver promises room where it takes nothing.
   var promisesRoom = false
+  /// Whether the driver takes one byte each time it promises room, which it always does.
+  var creeps = false
+  private var hasCrept = false
   var writeError: PortError?
   private(set) var written: [UInt8] = []
   var counters: DriverCounters?
@@ -83,7 +86,8 @@ final class ScriptedStream: ByteStream, @unchecked Sendable {
   func write(_ bytes: ArraySlice<UInt8>) throws(PortError) -> Int {
     if let writeError { throw writeError }
     if promisesRoom { return 0 }
-    let count = min(room, bytes.count)
+    if creeps { hasCrept.toggle() }
+    let count = creeps ? (hasCrept ? 1 : 0) : min(room, bytes.count)
     written += bytes.prefix(count)
     room -= count
     return count

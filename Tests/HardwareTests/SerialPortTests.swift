@@ -75,10 +75,7 @@ import Testing
       }
       await bench.port.start()
       try await bench.poll { _ in attempts.count >= 20 }
-      guard case .waiting = await bench.port.status.state else {
-        Issue.record("not waiting")
-        return
-      }
+      try await bench.poll { await $0.port.status.state.name == "waiting" }
       #expect(bench.events.isEmpty)
       try link.point(to: pty.path)
       await bench.until { $0.openings == 1 }
