@@ -47,18 +47,18 @@ let package = Package(
     room("Hardware", uses: ["EventLoop", "Telemetry", "YAML", "CKernel", "CUdev", logging]),
     room("Sensors", uses: ["Telemetry", "YAML", "CPCRE2"]),
     room("Queue", uses: ["EventLoop", "Telemetry", "YAML", "CKernel", logging]),
-    room("ThingsBoard", uses: ["EventLoop", "Telemetry", "CCurl", logging]),
-    room("Configuration", uses: ["YAML", "Hardware", "Sensors", "Queue", "ThingsBoard", "Telemetry"]),
+    room("ThingsBoard", uses: ["EventLoop", "Telemetry", "CCurl", "CKernel"]),
+    room("Configuration", uses: ["YAML", "Hardware", "Sensors", "Queue", "ThingsBoard", "Telemetry", logging]),
     room(
       "Gateway",
       uses: [
-        "Configuration", "Sensors", "Queue", "ThingsBoard", "Hardware", "EventLoop", "Telemetry", "CSystemd",
-        logging,
+        "Configuration", "Sensors", "Queue", "ThingsBoard", "Hardware", "EventLoop", "Telemetry", "CKernel",
+        "CSystemd", logging,
       ]),
     room("Simulator", uses: ["Telemetry", "CKernel", flyingFox]),
     .executableTarget(name: "baudgated", dependencies: ["Gateway"], swiftSettings: strict),
     .executableTarget(
-      name: "baudgate", dependencies: ["Configuration", "Telemetry", argumentParser], swiftSettings: strict),
+      name: "baudgate", dependencies: ["Configuration", "Telemetry", "CKernel", argumentParser], swiftSettings: strict),
     .executableTarget(
       name: "baudgate-simulator", dependencies: ["Simulator", "Telemetry", argumentParser], swiftSettings: strict),
 
@@ -66,11 +66,11 @@ let package = Package(
     tests(of: "YAML"),
     tests(of: "EventLoop"),
     tests(of: "Hardware", uses: ["EventLoop", "CKernel"]),
-    tests(of: "Sensors", uses: ["Telemetry"]),
+    tests(of: "Sensors", uses: ["Telemetry", "YAML"]),
     tests(of: "Queue", uses: ["EventLoop"]),
-    tests(of: "ThingsBoard", uses: ["EventLoop", "Telemetry"]),
-    tests(of: "Configuration"),
-    tests(of: "Gateway"),
+    tests(of: "ThingsBoard", uses: ["EventLoop", "Telemetry", "Simulator"]),
+    tests(of: "Configuration", uses: ["Hardware", "Queue", "Sensors", "Telemetry", "ThingsBoard"]),
+    tests(of: "Gateway", uses: ["EventLoop", "Telemetry", "ThingsBoard"]),
     tests(of: "Simulator", uses: ["Telemetry"]),
     .testTarget(
       name: "EndToEnd", dependencies: ["Simulator", "Telemetry"], path: "Tests/EndToEnd", swiftSettings: strict),

@@ -2,6 +2,7 @@
 #ifndef BAUDGATE_CCURL_H
 #define BAUDGATE_CCURL_H
 #include <curl/curl.h>
+#include <sys/socket.h>
 
 static inline CURLcode bg_easy_set_long(CURL *easy, CURLoption option, long value) {
   return curl_easy_setopt(easy, option, value);
@@ -18,6 +19,12 @@ static inline CURLcode bg_easy_set_pointer(CURL *easy, CURLoption option, void *
 typedef size_t (*bg_data_callback)(char *, size_t, size_t, void *);
 static inline CURLcode bg_easy_set_data_callback(CURL *easy, CURLoption option, bg_data_callback callback) {
   return curl_easy_setopt(easy, option, callback);
+}
+static inline CURLcode bg_easy_set_open_socket(CURL *easy, curl_opensocket_callback callback) {
+  return curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, callback);
+}
+static inline CURLcode bg_easy_set_close_socket(CURL *easy, curl_closesocket_callback callback) {
+  return curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, callback);
 }
 static inline CURLcode bg_easy_get_long(CURL *easy, CURLINFO info, long *value) {
   return curl_easy_getinfo(easy, info, value);
@@ -43,7 +50,10 @@ static inline CURLMcode bg_multi_set_timer_callback(CURLM *multi, curl_multi_tim
 /* CURLMsg.data is a union of a pointer and the result. */
 static inline CURLcode bg_message_result(const CURLMsg *message) { return message->data.result; }
 
+static inline int bg_open_socket(const struct curl_sockaddr *address) {
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 /* Options that are macros of unsigned or cast expressions, which the importer skips. */
-static const long bg_protocols_http_https = CURLPROTO_HTTP | CURLPROTO_HTTPS;
 static const long bg_global_all = CURL_GLOBAL_ALL;
 #endif

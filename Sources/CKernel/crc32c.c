@@ -61,3 +61,5 @@ uint32_t bg_crc32c(uint32_t crc, const void *bytes, size_t count) {
   crc = has_hardware() ? hardware(crc, bytes, count) : portable(crc, bytes, count);
   return ~crc;
 }
+
+uint32_t bg_crc32c_portable(uint32_t crc, const void *bytes, size_t count) { return ~portable(~crc, bytes, count); }

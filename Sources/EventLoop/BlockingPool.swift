@@ -113,15 +113,23 @@ public final class BlockingPool: @unchecked Sendable {
         pthread_cond_wait(condition, mutex)
         state.idle -= 1
       }
-      let call = state.pending.removeFirst()
       let id = state.nextCall
       state.nextCall &+= 1
       state.runningSince[id] = Uptime.monotonic
-      pthread_mutex_unlock(mutex)
-      call()
-      pthread_mutex_lock(mutex)
+      runFirst()
       state.runningSince[id] = nil
     }
+  }
+
+  /// Entered and left with the mutex held. Apart, so that what the call captured goes away without it: a `deinit` may
+  /// submit a call.
+  private func runFirst() {
+    do {
+      let call = state.pending.removeFirst()
+      pthread_mutex_unlock(mutex)
+      call()
+    }
+    pthread_mutex_lock(mutex)
   }
 }
 

@@ -15,7 +15,7 @@ public final class TimerSource {
   public static let ordinaryAccuracy = Duration.milliseconds(50)
 
   private var source: OpaquePointer?
-  private let accuracy: UInt64
+  private let clock: Clock
   private let handler: () -> Void
 
   /// Makes a timer that is not armed.
@@ -28,12 +28,12 @@ public final class TimerSource {
     handler: @escaping () -> Void
   ) throws(SystemError) {
     self.handler = handler
-    self.accuracy = max(1, accuracy.microseconds)
+    self.clock = clock
     let context = Unmanaged.passUnretained(self).toOpaque()
     let id = clock == .monotonic ? CLOCK_MONOTONIC : CLOCK_BOOTTIME
     try check(
       "sd_event_add_time",
-      sd_event_add_time(loop.event, &source, id, UInt64.max, self.accuracy, timerFired, context))
+      sd_event_add_time(loop.event, &source, id, UInt64.max, max(1, accuracy.microseconds), timerFired, context))
     disarm()
   }
 
@@ -41,8 +41,11 @@ public final class TimerSource {
 
   /// Arms the timer, anew if it was armed already.
   public func arm(after delay: Duration) {
+    // Not sd_event_source_set_time_relative: it counts from when the loop's iteration began, so that a timer armed
+    // after some work would fire early.
+    let now = clock == .monotonic ? Uptime.monotonic : Uptime.boottime
     // Both fail only for a source that is no timer, or when the loop has ended.
-    sd_event_source_set_time_relative(source, delay.microseconds)
+    sd_event_source_set_time(source, now.microseconds + delay.microseconds)
     sd_event_source_set_enabled(source, CInt(SD_EVENT_ONESHOT))
   }
 

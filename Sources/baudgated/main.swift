@@ -1,1 +1,4 @@
-print("not yet")
+internal import Gateway
+internal import Glibc
+
+exit(Daemon.run(CommandLine.arguments))

@@ -3,5 +3,7 @@
 #define BAUDGATE_CKERNEL_H
 #include "crc32c.h"
 #include "descriptor.h"
+#include "network.h"
+#include "peer.h"
 #include "serial.h"
 #endif

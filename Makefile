@@ -1,0 +1,53 @@
+# The front door. `make demo` and `make test` need nothing but Swift (or a Debian that has it).
+SHELL := /bin/bash
+SWIFT ?= swift
+DESTDIR ?=
+PREFIX ?= /usr
+RELEASE := .build/release
+# One version for the binaries and the package.
+VERSION := $(shell sed -n 's/.*static let current = "\(.*\)".*/\1/p' Sources/Telemetry/Version.swift)
+
+.PHONY: all setup build demo test check format lint bench install deb clean
+
+all: build
+
+setup:
+	@scripts/setup
+
+build: setup
+	$(SWIFT) build -c release --static-swift-stdlib
+
+demo: build
+	$(RELEASE)/baudgate-simulator demo $(DEMO)
+
+# The end-to-end tests start the release binaries.
+test: build
+	$(SWIFT) test
+
+check: lint test
+
+format:
+	$(SWIFT) format --in-place --recursive --configuration .swift-format Sources Tests Package.swift
+
+lint: setup
+	$(SWIFT) format lint --strict --recursive --configuration .swift-format Sources Tests Package.swift
+
+bench: build
+	Benchmarks/run $(BENCH)
+
+install: build
+	install -D -m 0755 -s $(RELEASE)/baudgated $(DESTDIR)$(PREFIX)/libexec/baudgate/baudgated
+	install -D -m 0755 -s $(RELEASE)/baudgate $(DESTDIR)$(PREFIX)/bin/baudgate
+	install -D -m 0644 systemd/baudgate.service $(DESTDIR)$(PREFIX)/lib/systemd/system/baudgate.service
+	install -D -m 0644 systemd/sysusers.d/baudgate.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/baudgate.conf
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/baudgate/examples
+	install -m 0644 README.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/baudgate/
+	install -m 0644 etc/baudgate/examples/*.yaml $(DESTDIR)$(PREFIX)/share/doc/baudgate/examples/
+	test -e $(DESTDIR)/etc/baudgate/baudgate.yaml || \
+	  install -D -m 0640 etc/baudgate/baudgate.yaml $(DESTDIR)/etc/baudgate/baudgate.yaml
+
+deb: build
+	scripts/deb $(VERSION)
+
+clean:
+	rm -rf .build dist

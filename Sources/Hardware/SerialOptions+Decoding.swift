@@ -1,0 +1,40 @@
+public import YAML
+
+extension SerialOptions {
+  /// Bits per second: below no UART divides, above no adapter goes.
+  public static let baudRange = 50...20_000_000
+
+  /// Reads `ports.NAME`; each problem is reported where it stands.
+  public init?(from reader: inout MappingReader) {
+    reader.notYet("match", "finding an adapter by its serial number")
+    reader.notYet("rs485", "RS-485")
+    reader.notYet("speed", "playing a capture back")
+    if !reader.has("match") { reader.require("path") }
+    let path = Self.devicePath(&reader)
+    let baud = reader.integer("baud", in: Self.baudRange) ?? 9600
+    let dataBits = reader.integer("data_bits", in: 5...8) ?? 8
+    let parity = reader.word("parity", of: Parity.self) ?? .none
+    let stopBits = reader.integer("stop_bits", in: 1...2) ?? 1
+    let flow = reader.word("flow", of: FlowControl.self) ?? .none
+    let hangUpOnClose = reader.boolean("hupcl") ?? false
+    let hints = [
+      "baudrate": "the key is \"baud\"", "baud_rate": "the key is \"baud\"", "bits": "the key is \"data_bits\"",
+      "bytesize": "the key is \"data_bits\"", "device": "the key is \"path\"", "port": "the key is \"path\"",
+    ]
+    guard reader.finish(hints: hints), let path else { return nil }
+    self.init(
+      path: path, baud: baud, dataBits: dataBits, parity: parity, stopBits: stopBits, flow: flow,
+      hangUpOnClose: hangUpOnClose)
+  }
+
+  private static func devicePath(_ reader: inout MappingReader) -> String? {
+    let text = reader.node("path")?.text ?? ""
+    for (scheme, feature) in [("tcp:", "serial lines over TCP"), ("capture:", "playing a capture back")]
+    where text.hasPrefix(scheme) {
+      reader.error(
+        at: "path", "\(reader.path(of: "path")): \(quoted(scheme)) is not supported yet by this version (\(feature))")
+      return nil
+    }
+    return reader.absolutePath("path", suchAs: "/dev/ttyUSB0")
+  }
+}

@@ -1,0 +1,180 @@
+internal import EventLoop
+
+/// The life of a port, as a value: inputs are events, the answer is what the port must do. Knows no descriptor.
+///
+/// At most one opening or closing is under way at any time, so a driver that is stuck costs one thread of the pool, and
+/// the old descriptor is closed before the path is opened again.
+struct SerialPortStateMachine {
+  /// The wait after a port was lost that had been open for `stable`: most hang-ups are a cable touched.
+  static let firstRetry = Duration.milliseconds(250)
+  /// How long a port must have been open for its loss to count as a new outage.
+  static let stable = Duration.seconds(10)
+  /// A missing device is looked for at least this often: one failing open(2) costs little, and a person who plugged it
+  /// in waits beside it.
+  static let mostWhileAbsent = Duration.seconds(5)
+  static let most = Duration.seconds(30)
+
+  enum State: Equatable {
+    case closed
+    case opening
+    /// Stopped while an opening was under way; what arrives late is closed.
+    case abandoned
+    case open
+    case closing(then: Afterwards)
+    case waiting(PortError)
+  }
+
+  enum Afterwards: Equatable {
+    case stay
+    case open
+    case wait(PortError)
+  }
+
+  enum Event {
+    case start
+    case stop
+    case opened
+    case openingFailed(PortError)
+    case lost(PortError, afterBeingOpenFor: Duration)
+    case closed
+    case timer
+  }
+
+  enum Action: Equatable {
+    case none
+    /// Open on the pool; its end is an event. The timer says if it takes too long.
+    case open
+    /// Watch the stream that was opened.
+    case serve
+    /// Close on the pool; its end is an event. The timer says if it takes too long.
+    case close
+    /// Arm the timer.
+    case wait(Duration)
+    /// Say that the driver does not answer.
+    case reportStuck
+    /// Nothing is under way any more.
+    case rest
+  }
+
+  private(set) var state = State.closed
+  private var backoff = Backoff(first: .seconds(1), most: Self.most, jitter: .equal)
+  private var retriesAtOnce = true
+
+  /// - Parameter generator: For the jitter.
+  mutating func handle(_ event: Event, using generator: inout some RandomNumberGenerator) -> Action {
+    switch event {
+    case .start: start()
+    case .stop: stop()
+    case .opened: opened()
+    case .openingFailed(let error): openingFailed(error, using: &generator)
+    case .lost(let error, let duration): lost(error, afterBeingOpenFor: duration)
+    case .closed: closed(using: &generator)
+    case .timer: timer()
+    }
+  }
+
+  private mutating func start() -> Action {
+    switch state {
+    case .closed:
+      state = .opening
+      return .open
+    case .abandoned:
+      state = .opening
+      return .none
+    case .closing(then: .stay):
+      state = .closing(then: .open)
+      return .none
+    case .opening, .open, .closing, .waiting: return .none
+    }
+  }
+
+  private mutating func stop() -> Action {
+    switch state {
+    case .opening:
+      state = .abandoned
+      return .none
+    case .open:
+      state = .closing(then: .stay)
+      return .close
+    case .closing:
+      state = .closing(then: .stay)
+      return .none
+    case .waiting:
+      state = .closed
+      return .rest
+    case .closed, .abandoned: return .none
+    }
+  }
+
+  private mutating func opened() -> Action {
+    switch state {
+    case .opening:
+      state = .open
+      return .serve
+    case .abandoned:
+      state = .closing(then: .stay)
+      return .close
+    case .closed, .open, .closing, .waiting: return .none
+    }
+  }
+
+  private mutating func openingFailed(
+    _ error: PortError, using generator: inout some RandomNumberGenerator
+  ) -> Action {
+    switch state {
+    case .opening: return wait(error, using: &generator)
+    case .abandoned:
+      state = .closed
+      return .rest
+    case .closed, .open, .closing, .waiting: return .none
+    }
+  }
+
+  private mutating func lost(_ error: PortError, afterBeingOpenFor duration: Duration) -> Action {
+    switch state {
+    case .open:
+      // A port that opens and hangs up at once goes on with longer waits.
+      if duration >= Self.stable {
+        backoff.reset()
+        retriesAtOnce = true
+      }
+      state = .closing(then: .wait(error))
+      return .close
+    case .closed, .opening, .abandoned, .closing, .waiting: return .none
+    }
+  }
+
+  private mutating func closed(using generator: inout some RandomNumberGenerator) -> Action {
+    switch state {
+    case .closing(then: .stay):
+      state = .closed
+      return .rest
+    case .closing(then: .open):
+      state = .opening
+      return .open
+    case .closing(then: .wait(let error)):
+      return wait(error, using: &generator)
+    case .closed, .opening, .abandoned, .open, .waiting: return .none
+    }
+  }
+
+  private mutating func timer() -> Action {
+    switch state {
+    case .waiting:
+      state = .opening
+      return .open
+    case .opening, .abandoned, .closing: return .reportStuck
+    case .closed, .open: return .none
+    }
+  }
+
+  private mutating func wait(_ error: PortError, using generator: inout some RandomNumberGenerator) -> Action {
+    state = .waiting(error)
+    if error.code == .gone, retriesAtOnce {
+      retriesAtOnce = false
+      return .wait(Self.firstRetry)
+    }
+    let delay = backoff.next(using: &generator)
+    return .wait(error.code == .absent ? min(delay, Self.mostWhileAbsent) : delay)
+  }
+}

@@ -1,0 +1,40 @@
+/// Input that gave no reading, or less than it could have.
+public struct DecodingFault: Error, Sendable, Hashable {
+  /// What kind of fault; counted and logged apart.
+  public enum Code: String, Sendable, Hashable, CaseIterable {
+    /// The line has another form than the configuration says.
+    case mismatch
+    /// Where a number should stand is something else, `nan` included.
+    case notNumber
+    /// A number beyond what its type holds.
+    case outOfRange
+    /// Text that is not UTF-8.
+    case notUTF8
+    /// The line is no JSON object.
+    case notJSON
+    /// Nothing ended the line within `max_line` bytes.
+    case tooLong
+    /// The rest of a line whose beginning was sent before the port was open.
+    case partial
+    /// A regular expression gave up at its match limit.
+    case tooComplex
+    /// A key that was a number came as text, or the like.
+    case typeChanged
+    /// A key the server would not take, and nothing of it is left after cleaning.
+    case badKey
+    /// More different keys than a sensor may have.
+    case tooManyKeys
+
+    /// Whether to log it: a partial first line after opening is as it should be, and only counted.
+    public var isWarning: Bool { self != .partial }
+  }
+
+  public let code: Code
+  /// For the log: what was expected, and what came instead, quoted safely and cut to 80 bytes.
+  public let message: String
+
+  public init(_ code: Code, _ message: String) {
+    self.code = code
+    self.message = message
+  }
+}

@@ -1,0 +1,34 @@
+internal import ArgumentParser
+internal import Configuration
+internal import Glibc
+
+/// `baudgate check`: what the daemon would say to a configuration, without starting it.
+struct Check: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Check a configuration file.",
+    discussion: "Prints every mistake as file:line:column; the exit status is 78 when there is one.")
+
+  @OptionGroup var options: ConfigurationOption
+
+  @Argument(help: "The file to check, instead of --config.")
+  var file: String?
+
+  func run() throws {
+    let path = file ?? options.config
+    switch GatewayConfiguration.load(path: path) {
+    case .failure(let errors):
+      for line in errors.lines { Self.complain(line) }
+      throw ExitCode(78)
+    case .success(let configuration):
+      for line in configuration.warnings { Self.complain(line) }
+      let ports = configuration.ports.count
+      let sensors = configuration.sensors.count
+      print("\(path) is valid: \(sensors) sensors on \(ports) ports, to \(configuration.server.url)")
+    }
+  }
+
+  private static func complain(_ line: String) {
+    let bytes = Array("\(line)\n".utf8)
+    _ = write(STDERR_FILENO, bytes, bytes.count)
+  }
+}

@@ -1,0 +1,68 @@
+import Logging
+import Testing
+import ThingsBoard
+
+@testable import Gateway
+
+@Suite struct LogLimiterTests {
+  @Test func oneLineAMinuteAndCauseWithTheCountOfTheRest() {
+    var limiter = LogLimiter<String>(every: .seconds(60))
+    #expect(limiter.admit("a", now: .seconds(0)) == 0)
+    #expect(limiter.admit("a", now: .seconds(1)) == nil)
+    #expect(limiter.admit("b", now: .seconds(2)) == 0)
+    #expect(limiter.admit("a", now: .seconds(59)) == nil)
+    #expect(limiter.admit("a", now: .seconds(60)) == 2)
+    #expect(limiter.admit("a", now: .seconds(61)) == nil)
+  }
+
+  @Test func causesAreBounded() {
+    var limiter = LogLimiter<Int>(every: .seconds(60))
+    for cause in 0..<10 * LogLimiter<Int>.causeLimit { #expect(limiter.admit(cause, now: .seconds(cause)) == 0) }
+    // The first was forgotten to make room, the last was not.
+    #expect(limiter.admit(0, now: .seconds(1000)) == 0)
+  }
+}
+
+@Suite struct LogHandlerTests {
+  @Test func fieldNamesAreTheJournals() {
+    #expect(BaudgateLogHandler.fieldName("sensor") == "BAUDGATE_SENSOR")
+    #expect(BaudgateLogHandler.fieldName("unit id-2é") == "BAUDGATE_UNIT_ID_2_")
+  }
+
+  @Test func aLineStaysOneLineAndNoTerminalObeysIt() {
+    #expect(oneLine("a\nb\u{1B}[31mc\u{7F}") == "a b [31mc ")
+    #expect(oneLine("21 °C ✓") == "21 °C ✓")
+  }
+
+  @Test func durationsReadAsAPersonWouldSayThem() {
+    #expect(Duration.milliseconds(850).forHumans == "850 ms")
+    #expect(Duration.milliseconds(1540).forHumans == "1.5 s")
+    #expect(Duration.seconds(90).forHumans == "90 s")
+    #expect(Duration.seconds(600).forHumans == "10 min")
+    #expect(Duration.seconds(36_000).forHumans == "10 h")
+    #expect(Duration.seconds(864_000).forHumans == "10 d")
+    #expect(Duration.seconds(-1).forHumans == "0 ms")
+  }
+}
+
+@Suite struct TrafficTodayTests {
+  private func traffic(_ sent: UInt64, _ received: UInt64) -> Traffic {
+    var traffic = Traffic()
+    traffic.sent = sent
+    traffic.received = received
+    return traffic
+  }
+
+  @Test func startsAnewAtMidnight() {
+    let day: Int64 = 86_400_000
+    var today = TrafficToday()
+    today.update(traffic(100, 10), at: 5 * day)
+    #expect(today.sent == 100 && today.received == 10)
+    today.update(traffic(300, 30), at: 6 * day - 1)
+    #expect(today.sent == 300)
+    today.update(traffic(350, 35), at: 6 * day)
+    #expect(today.sent == 50 && today.received == 5)
+    today.update(traffic(350, 35), at: 7 * day)
+    #expect(today.sent == 0)
+  }
+}

@@ -1,0 +1,159 @@
+import Glibc
+import Synchronization
+
+/// A server that does what it is told, byte by byte: what no well-behaved one can be made to do.
+final class ScriptedServer: Sendable {
+  enum Reply: Sendable {
+    /// These bytes as they are; the connection stays.
+    case bytes(String)
+    /// A plain answer with a matching length.
+    case status(Int, body: String, headers: [String])
+    /// These bytes, then the end of the connection.
+    case bytesThenClose(String)
+    /// A reset (RST) instead of an answer.
+    case reset
+    /// Nothing, until the server stops.
+    case hang
+
+    static func status(_ code: Int, body: String = "") -> Reply { .status(code, body: body, headers: []) }
+  }
+
+  struct Request: Sendable, Equatable {
+    var head: String
+    var body: String
+    /// Counts from 0 in the order in which connections were accepted.
+    var connection: Int
+  }
+
+  private struct State {
+    var script: [Reply] = []
+    var requests: [Request] = []
+    var connections = 0
+    var descriptors: [CInt] = []
+    var isStopped = false
+  }
+
+  private let state = Mutex(State())
+  private let listener: CInt
+  let port: UInt16
+
+  /// Answers the requests with these replies in turn, and all further ones with 200.
+  init(_ script: [Reply]) {
+    listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let listening = listener
+    let port = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+        precondition(bind(listening, generic, length) == 0 && listen(listening, 16) == 0)
+        getsockname(listening, generic, &length)
+      }
+      return UInt16(bigEndian: pointer.pointee.sin_port)
+    }
+    self.port = port
+    state.withLock { $0.script = script }
+    Self.onThread { self.acceptAll() }
+  }
+
+  var requests: [Request] { state.withLock { $0.requests } }
+  var url: String { "http://127.0.0.1:\(port)" }
+
+  func stop() {
+    let open = state.withLock { state in
+      state.isStopped = true
+      return state.descriptors
+    }
+    shutdown(listener, CInt(SHUT_RDWR))
+    close(listener)
+    for descriptor in open { shutdown(descriptor, CInt(SHUT_RDWR)) }
+  }
+
+  private func acceptAll() {
+    while true {
+      let descriptor = accept(listener, nil, nil)
+      guard descriptor >= 0 else { return }
+      let number = state.withLock { state in
+        state.descriptors.append(descriptor)
+        state.connections += 1
+        return state.connections - 1
+      }
+      Self.onThread { self.serve(descriptor, number) }
+    }
+  }
+
+  private func serve(_ descriptor: CInt, _ number: Int) {
+    var buffer: [UInt8] = []
+    while let request = Self.readRequest(descriptor, &buffer) {
+      let reply = state.withLock { state in
+        state.requests.append(Request(head: request.head, body: request.body, connection: number))
+        return state.script.isEmpty ? .status(200) : state.script.removeFirst()
+      }
+      switch reply {
+      case .bytes(let text): Self.send(descriptor, text)
+      case .status(let code, let body, let headers):
+        let lines = ["HTTP/1.1 \(code) Words", "Content-Length: \(body.utf8.count)"] + headers
+        Self.send(descriptor, lines.joined(separator: "\r\n") + "\r\n\r\n" + body)
+      case .bytesThenClose(let text):
+        Self.send(descriptor, text)
+        close(descriptor)
+        return
+      case .reset:
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
+        close(descriptor)
+        return
+      case .hang:
+        var byte: UInt8 = 0
+        _ = recv(descriptor, &byte, 1, 0)
+        close(descriptor)
+        return
+      }
+    }
+    close(descriptor)
+  }
+
+  private static func readRequest(_ descriptor: CInt, _ buffer: inout [UInt8]) -> (head: String, body: String)? {
+    let end = Array("\r\n\r\n".utf8)
+    while true {
+      if let start = buffer.indices.first(where: { buffer[$0...].starts(with: end) }) {
+        let head = String(decoding: buffer[..<start], as: UTF8.self)
+        let length =
+          head.split(separator: "\r\n").lazy
+          .filter { $0.lowercased().hasPrefix("content-length:") }
+          .compactMap { Int($0.split(separator: ":")[1].drop { $0 == " " }) }.first ?? 0
+        let bodyStart = start + end.count
+        if buffer.count >= bodyStart + length {
+          let body = String(decoding: buffer[bodyStart..<bodyStart + length], as: UTF8.self)
+          buffer.removeFirst(bodyStart + length)
+          return (head, body)
+        }
+      }
+      var chunk = [UInt8](repeating: 0, count: 65_536)
+      let count = recv(descriptor, &chunk, chunk.count, 0)
+      guard count > 0 else { return nil }
+      buffer += chunk.prefix(count)
+    }
+  }
+
+  private static func send(_ descriptor: CInt, _ text: String) {
+    let bytes = Array(text.utf8)
+    _ = Glibc.send(descriptor, bytes, bytes.count, CInt(MSG_NOSIGNAL))
+  }
+
+  private static func onThread(_ body: @escaping @Sendable () -> Void) {
+    final class Box: Sendable {
+      let body: @Sendable () -> Void
+      init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    var thread = pthread_t()
+    pthread_create(
+      &thread, nil,
+      { context in
+        if let context { Unmanaged<Box>.fromOpaque(context).takeRetainedValue().body() }
+        return nil
+      }, Unmanaged.passRetained(Box(body)).toOpaque())
+    pthread_detach(thread)
+  }
+}

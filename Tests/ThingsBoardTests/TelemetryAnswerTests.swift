@@ -1,0 +1,69 @@
+import Testing
+
+@testable import ThingsBoard
+
+/// One row of contract.md §9 each.
+@Suite struct TelemetryAnswerTests {
+  struct Row: CustomTestStringConvertible, Sendable {
+    var testDescription: String
+    var status: Int
+    var body: String
+    var type: String?
+    var expected: DeviceAPIError.Code?
+    init(_ text: String, _ status: Int, _ body: String = "", type: String? = nil, _ expected: DeviceAPIError.Code?) {
+      testDescription = text
+      self.status = status
+      self.body = body
+      self.type = type
+      self.expected = expected
+    }
+  }
+
+  static let rows = [
+    Row("200 with an empty body acknowledges", 200, "", nil),
+    Row("200 with a line end acknowledges", 200, "\r\n", nil),
+    Row("200 with a login page does not", 200, "<html>Log in</html>", type: "text/html", .notThingsBoard),
+    Row("200 with JSON does not", 200, "{}", type: "application/json", .notThingsBoard),
+    Row("302 is a wrong URL", 302, "", .redirected),
+    Row("400 blames the payload", 400, "bad", .poison),
+    Row("401 is the token", 401, "", .unauthorized),
+    Row("403 is a deleted device", 403, "Device was deleted!", .deviceDeleted),
+    Row("404 is a wrong path", 404, "{}", .notFound),
+    Row("413 is the size", 413, "\"Payload Too Large\"", .tooLarge),
+    Row("500 with a parser's text blames the payload", 500, "Can't parse value: null", .poison),
+    Row("… though Spring calls the text JSON", 500, "Can't parse value: 1", type: "application/json", .poison),
+    Row("500 with an empty body may be anything", 500, "", .serverError),
+    Row("500 with a proxy's page is not the payload's fault", 500, "<html>", type: "text/html", .serverError),
+    Row("500 with Spring's JSON is not the payload's fault", 500, #"{"status":500}"#, .serverError),
+    Row("429 is for later", 429, "", .unavailable),
+    Row("502 is for later", 502, "<html>Bad Gateway</html>", .unavailable),
+    Row("503 is for later", 503, "", .unavailable),
+    Row("504 is for later", 504, "", .unavailable),
+  ]
+
+  @Test(arguments: rows) func meaning(_ row: Row) {
+    var response = HTTPResponse(status: row.status, body: Array(row.body.utf8), bodyWasCut: false)
+    response.contentType = row.type
+    #expect(TelemetryAnswer.error(in: response, secret: Secret("A1_TEST_TOKEN"))?.code == row.expected)
+  }
+
+  @Test func noTokenInWhatAServerRepeats() {
+    let body = #"{"status":404,"path":"/api/v1/A1_TEST_TOKEN/telemetry"}"#
+    let location = "http://portal.example/login?next=/api/v1/A1_TEST_TOKEN/telemetry"
+    for status in [200, 302, 400, 404, 500, 503] {
+      var response = HTTPResponse(status: status, body: Array(body.utf8), bodyWasCut: false)
+      response.location = location
+      let error = TelemetryAnswer.error(in: response, secret: Secret("A1_TEST_TOKEN"))
+      #expect(error != nil)
+      #expect(error?.message.contains("A1_TEST_TOKEN") == false)
+    }
+  }
+
+  @Test func aPageIsQuotedWithinBoundsOnOneLine() {
+    let page = String(repeating: "<p>\u{1B}[31m\n", count: 1000)
+    let response = HTTPResponse(status: 503, body: Array(page.utf8), bodyWasCut: true)
+    let message = TelemetryAnswer.error(in: response, secret: Secret("x"))?.message ?? ""
+    #expect(message.count < 300)
+    #expect(!message.contains { $0.isNewline || $0 == "\u{1B}" })
+  }
+}
