@@ -132,6 +132,14 @@ import Testing
     }
   }
 
+  @Test func aValueThatIsNotSentTakesNoPlace() {
+    var timestamper = Timestamper()
+    _ = timestamper.place([Reading(Key(checked: "a"), .double(.nan))], at: 5_000, now: 5_000)
+    let (timestamp, replaced) = timestamper.place(Self.record("a"), at: 5_000, now: 5_000)
+    #expect(timestamp == 5_000)
+    #expect(replaced == 0)
+  }
+
   /// Remembers every value ever placed, and says what the rule says in the plainest way.
   struct Model {
     var used: [Key: Set<Int64>] = [:]
