@@ -37,7 +37,7 @@ public struct Timestamper: Sendable {
   /// Finds the millisecond for a record and marks it used. Takes time in proportion to the record's keys.
   ///
   /// - Parameters:
-  ///   - readings: The record's readings.
+  ///   - readings: The record's readings; those that are not sent take no place.
   ///   - milliseconds: When it was captured, in milliseconds since 1970.
   ///   - now: What the clock says, in milliseconds since 1970.
   /// - Returns: The record's timestamp, and how many values it replaces, those of a key that occurs twice in it
@@ -49,7 +49,7 @@ public struct Timestamper: Sendable {
     var timestamp = milliseconds
     var mayBeFull = false
     record.removeAll(keepingCapacity: true)
-    for reading in readings {
+    for reading in readings where reading.value.unsendable == nil {
       let slot = slot(of: reading.key)
       record.append(slot)
       timestamp = max(timestamp, used[slot].free(from: milliseconds, before: limit))

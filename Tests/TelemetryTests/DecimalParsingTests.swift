@@ -40,7 +40,7 @@ import Testing
 
   @Test func everyDoubleIsReadFromItsDescription() {
     var generator = SeededGenerator(3)
-    for _ in 0..<50_000 {
+    for _ in 0..<20_000 {
       let any = Double(bitPattern: generator.next())
       let reading = DecimalWriting.randomReading(using: &generator)
       for value in [any, reading] where value.isFinite {

@@ -67,7 +67,7 @@ import Testing
   @Test func theShortWayWritesWhatTheLongWayWrites() {
     var generator = SeededGenerator(1)
     var short = 0
-    for _ in 0..<200_000 {
+    for _ in 0..<60_000 {
       let value = Self.randomReading(using: &generator)
       var fast: [UInt8] = []
       guard value.appendShortDecimal(to: &fast) else {
@@ -79,7 +79,7 @@ import Testing
       value.appendLongDecimal(to: &slow)
       if fast != slow { Issue.record("\(value): \(quoted(fast)) by the short way, \(quoted(slow)) by the long one") }
     }
-    #expect(short > 50_000)
+    #expect(short > 10_000)
   }
 
   /// Values with few digits, their neighbours, and any.

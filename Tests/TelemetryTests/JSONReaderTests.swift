@@ -170,7 +170,7 @@ import Testing
       Self.documents.map(\.bytes) + [
         Array(#"{"a":[1,-2.5e3,"x\u00e9\ud83d\ude00"],"b":{"c":null,"d":true}}"#.utf8)
       ]
-    for _ in 0..<20_000 {
+    for _ in 0..<10_000 {
       guard var bytes = seeds.randomElement(using: &generator) else { return }
       for _ in 0..<Int.random(in: 1...3, using: &generator) {
         let index = Int.random(in: 0...bytes.count, using: &generator)
@@ -184,7 +184,7 @@ import Testing
       guard case .failure(let error) = Result(catching: { () throws(JSONError) in try JSON(parsing: bytes) }) else {
         continue
       }
-      #expect((0...bytes.count).contains(error.offset))
+      if !(0...bytes.count).contains(error.offset) { Issue.record("\(error) in \(quoted(bytes))") }
     }
   }
 

@@ -61,7 +61,7 @@ import Testing
   @Test func whateverALineHoldsTheCleanedKeyIsAccepted() {
     var generator = SeededGenerator(4)
     let alphabet: [Unicode.Scalar] = ["a", "{", "}", "<", ">", " ", "\0", "\n", "😀", "\u{A0}", "\"", "é", "\u{301}"]
-    for _ in 0..<5_000 {
+    for _ in 0..<1_000 {
       var raw = String.UnicodeScalarView()
       for _ in 0..<Int.random(in: 0...300, using: &generator) {
         if let scalar = alphabet.randomElement(using: &generator) { raw.append(scalar) }

@@ -16,10 +16,12 @@ import Testing
     }
   }
 
-  static func nested(_ depth: Int, _ inmost: JSON = .null) -> Value {
-    var document = inmost
-    for level in 0..<depth { document = level % 2 == 0 ? .array([document]) : .object([.init("a", document)]) }
-    return .json(document)
+  static func arrays(_ depth: Int) -> Value {
+    .json((0..<depth).reduce(.null) { document, _ in .array([document]) })
+  }
+
+  static func objects(_ depth: Int) -> Value {
+    .json((0..<depth).reduce(.null) { document, _ in .object([.init("a", document)]) })
   }
 
   static let rows = [
@@ -44,8 +46,9 @@ import Testing
     Row("2^63 as a document", .json(.double(0x1p63)), .tooLarge),
     Row("not a number inside a document", .json(.array([.object([.init("a", .double(.nan))])])), .notANumber),
     Row("infinity inside a document", .json(.array([.double(.infinity)])), .infinite),
-    Row("201 containers", nested(201), .nestedTooDeeply),
-    Row("containers without end", nested(5_000), .nestedTooDeeply),
+    Row("201 arrays", arrays(201), .nestedTooDeeply),
+    Row("201 objects", objects(201), .nestedTooDeeply),
+    Row("many objects", objects(2_000), .nestedTooDeeply),
   ]
 
   @Test(arguments: rows) func asItIsSent(_ row: Row) {
@@ -54,7 +57,8 @@ import Testing
   }
 
   @Test func twoHundredContainersAreSent() {
-    #expect(Self.nested(200).unsendable == nil)
+    #expect(Self.arrays(200).unsendable == nil)
+    #expect(Self.objects(200).unsendable == nil)
   }
 
   @Test func aDocumentsMembersBecomeValues() {
