@@ -19,6 +19,8 @@ actor Supervisor {
   static let closeLimit = Duration.seconds(5)
   /// A disk call that takes longer is stuck: the watchdog is no longer fed. Cards stall for many seconds.
   static let stuckDiskLimit = Duration.seconds(120)
+  /// Threads for ports at most; each wedged driver keeps one.
+  static let portThreadLimit = 64
   /// How often the status line, the day's traffic and the disk thread are looked at.
   static let housekeepingInterval = Duration.seconds(60)
 
@@ -27,7 +29,7 @@ actor Supervisor {
   private let log: Logger
   private let started = CaptureTime.now()
   private let disk = BlockingPool(name: "disk", threads: 1)
-  private let portPool = BlockingPool(name: "ports", threads: 4)
+  private let portPool: BlockingPool
 
   private var queue: TelemetryQueue?
   private var recorder: Recorder?
@@ -43,6 +45,7 @@ actor Supervisor {
     self.loop = loop
     self.configuration = configuration
     self.log = log
+    portPool = BlockingPool(name: "ports", threads: min(configuration.ports.count + 1, Self.portThreadLimit))
   }
 
   // MARK: Start
