@@ -19,7 +19,7 @@ public struct Key: Sendable {
   }
 
   /// - Parameter name: A name without any problem.
-  private init(checked name: String) {
+  init(checked name: String) {
     self.name = name
     var encoded: [UInt8] = []
     encoded.reserveCapacity(name.utf8.count + 3)
@@ -32,6 +32,7 @@ public struct Key: Sendable {
   }
 
   private static func problem(of name: String) -> KeyError? {
+    if isPlain(name) { return nil }
     var blank = true
     var previous: Unicode.Scalar = " "
     for scalar in name.unicodeScalars {
@@ -70,7 +71,7 @@ extension Key {
   ///
   /// - Returns: The key; `nil` where nothing is left.
   public static func cleaned(_ raw: String) -> Key? {
-    if problem(of: raw) == nil, !raw.utf8.contains(where: \.needsCleaning) { return Key(checked: raw) }
+    if isPlain(raw) { return Key(checked: raw) }
     var scalars = String.UnicodeScalarView()
     var units = 0
     for scalar in raw.unicodeScalars {
@@ -86,7 +87,16 @@ extension Key {
   }
 }
 
-extension UInt8 {
-  /// White space, `>` and `}`: allowed inside a key a person chose, but perhaps not where they stand.
-  fileprivate var needsCleaning: Bool { self == 0x20 || self == UInt8(ascii: ">") || self == UInt8(ascii: "}") }
+extension Key {
+  /// Whether the name is short, visible ASCII without `<`, `>` and braces, as nearly all are: nothing to check or clean.
+  private static func isPlain(_ name: String) -> Bool {
+    let bytes = name.utf8
+    return (1...longest).contains(bytes.count)
+      && bytes.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "{"), UInt8(ascii: "}"): false
+        default: (0x21...0x7E).contains(byte)
+        }
+      }
+  }
 }

@@ -80,8 +80,8 @@ struct StatusReport {
 
   private var queueObject: JSON {
     var members: [JSON.Member] = [
-      .init("records", .integer(Int64(clamping: queue.records))),
-      .init("bytes", .integer(Int64(clamping: queue.bytes))),
+      .init("records", .integer(Int64(clamping: queue.depthRecords))),
+      .init("bytes", .integer(Int64(clamping: queue.depthBytes))),
     ]
     if let oldest = queue.oldestTimestamp {
       members.append(.init("oldest_age_ms", .integer(max(0, now.milliseconds &- oldest))))

@@ -21,12 +21,21 @@ struct BaudgateLogHandler: LogHandler {
     set { metadata[key] = newValue }
   }
 
-  func log(
-    level: Logger.Level, message: Logger.Message, metadata extra: Logger.Metadata?, source: String, file: String,
-    function: String, line: UInt
-  ) {
+  // swift-log changed its requirement with the releases that need Swift 6.2; Debian 13's compiler gets the older ones.
+  #if compiler(>=6.2)
+    func log(event: LogEvent) { write(event.level, event.message, event.metadata) }
+  #else
+    func log(
+      level: Logger.Level, message: Logger.Message, metadata: Logger.Metadata?, source: String, file: String,
+      function: String, line: UInt
+    ) {
+      write(level, message, metadata)
+    }
+  #endif
+
+  private func write(_ level: Logger.Level, _ message: Logger.Message, _ extra: Logger.Metadata?) {
     let fields = metadata.merging(extra ?? [:]) { _, new in new }
-      .map { (name: "BAUDGATE_\(Self.fieldName($0.key))", value: masked(oneLine("\($0.value)"))) }
+      .map { (name: Self.fieldName($0.key), value: masked(oneLine("\($0.value)"))) }
     sink.write(
       LogSink.Entry(priority: level.priority, message: masked(oneLine(message.description)), fields: fields))
   }
@@ -37,7 +46,7 @@ struct BaudgateLogHandler: LogHandler {
 
   /// systemd.journal-fields(7): capital letters, digits and underscores.
   static func fieldName(_ key: String) -> String {
-    String(key.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
+    "BAUDGATE_" + String(key.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
   }
 }
 

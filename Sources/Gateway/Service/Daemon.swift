@@ -84,7 +84,8 @@ public enum Daemon {
     switch failure {
     case .held(let holder):
       let who = holder.map { "process \($0)" } ?? "another process"
-      log.critical("\(directory) is in use by \(who): a second daemon would send and carry out everything twice; ending")
+      log.critical(
+        "\(directory) is in use by \(who): a second daemon would send and carry out everything twice; ending")
       return false
     case .system(let error):
       log.error("\(error): readings are kept in memory only; mend the state directory and restart")

@@ -103,7 +103,8 @@ actor Uplink {
   private func run() async {
     while !Task.isCancelled {
       let request = machine.nextRequest()
-      guard let batch = await queue.nextBatch(maxRecords: request.isProbe ? 2 : request.records, maxBytes: request.bytes)
+      guard
+        let batch = await queue.nextBatch(maxRecords: request.isProbe ? 2 : request.records, maxBytes: request.bytes)
       else {
         if isStopping { return }
         await waitForRecords()
@@ -119,7 +120,7 @@ actor Uplink {
     switch action {
     case .acknowledge:
       guard let last = batch.records.last else { return true }
-      queue.assumeIsolated { $0.acknowledge(through: last.sequence) }
+      await queue.acknowledge(through: last.sequence)
       if !isStopping && queueDepth < options.maxBatch { await waitForRecords() }
       return true
     case .park(let words):
@@ -164,10 +165,10 @@ actor Uplink {
       set aside in the state directory's parked/, going on with the next
       """, metadata: ["record": "\(record.sequence)"])
     await queue.park(record, reason: words)
-    queue.assumeIsolated { $0.acknowledge(through: record.sequence) }
+    await queue.acknowledge(through: record.sequence)
   }
 
-  private var queueDepth: Int { queue.assumeIsolated { $0.depth } }
+  private var queueDepth: Int { queue.assumeIsolated { $0.status.depthRecords } }
 
   // MARK: Waiting
 

@@ -180,8 +180,11 @@ private func socketChanged(
   return 0
 }
 
-private func timerChanged(_: UnsafeMutableRawPointer?, _ milliseconds: Int, _ context: UnsafeMutableRawPointer?) -> CInt {
+private func timerChanged(_: UnsafeMutableRawPointer?, _ milliseconds: Int, _ context: UnsafeMutableRawPointer?) -> CInt
+{
   guard let context else { return 0 }
-  Unmanaged<HTTPClient>.fromOpaque(context).takeUnretainedValue().assumeIsolated { $0.setTimer(milliseconds: milliseconds) }
+  Unmanaged<HTTPClient>.fromOpaque(context).takeUnretainedValue().assumeIsolated {
+    $0.setTimer(milliseconds: milliseconds)
+  }
   return 0
 }

@@ -18,7 +18,8 @@ enum TelemetryAnswer {
       // Only an empty body acknowledges: a captive portal says 200, too.
       if response.body.allSatisfy({ $0 == 0x20 || $0 == 0x0A || $0 == 0x0D }) { return nil }
       return error(
-        .notThingsBoard, "answered \(status) with a page instead of an empty body, \(said): a captive portal or a proxy?")
+        .notThingsBoard,
+        "answered \(status) with a page instead of an empty body, \(said): a captive portal or a proxy?")
     case 300..<400:
       let target = response.location.map { " to \(origin(of: $0, secret: secret))" } ?? ""
       return error(.redirected, "answered \(status), a redirect\(target): correct server.url")
