@@ -168,7 +168,7 @@ actor Uplink {
     await queue.acknowledge(through: record.sequence)
   }
 
-  private var queueDepth: Int { queue.assumeIsolated { $0.status.depthRecords } }
+  private var queueDepth: Int { queue.assumeIsolated { $0.depth } }
 
   // MARK: Waiting
 
