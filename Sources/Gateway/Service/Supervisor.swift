@@ -160,7 +160,7 @@ actor Supervisor {
 
   /// One line: what works, what does not.
   private var summary: String {
-    let depth = queue?.assumeIsolated { $0.status.depthRecords } ?? 0
+    let depth = queue?.assumeIsolated { $0.depth } ?? 0
     let isFailing = uplink?.assumeIsolated { $0.status.isFailing } ?? false
     let degraded = queue?.assumeIsolated { $0.status.degraded }
     let open = samplers.filter { $0.assumeIsolated { $0.portStatus?.state == .open } }.count
