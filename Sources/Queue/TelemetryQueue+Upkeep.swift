@@ -3,9 +3,6 @@ internal import Logging
 
 // One timer serves all that is due: persisting, the card's cursor, retries, a word about a slow card.
 extension TelemetryQueue {
-  /// Milliseconds the timer may be late, so that it fires with the loop's other wake-ups; it is armed so much earlier.
-  var accuracy: Int64 { max(1, min(1000, persistAfter / 8)) }
-
   /// Arms the timer for what is due first. It is left armed when nothing is: one wake-up in vain is cheaper than
   /// setting it at each append and acknowledgement.
   func schedule() {

@@ -29,6 +29,8 @@ public actor TelemetryQueue {
   let log: Logger
   let clock: @Sendable () -> Int64
   let persistAfter: Int64
+  /// Milliseconds the timer may be late, so that it fires with the loop's other wake-ups; it is armed so much earlier.
+  let accuracy: Int64
   let card: CardLog
   let parked: ParkedFile
   let quarantine: Quarantine
@@ -89,6 +91,7 @@ public actor TelemetryQueue {
     clock = parts.clock
     isManual = parts.isManual
     persistAfter = parts.options.persistAfter.wholeMilliseconds
+    accuracy = max(1, min(1000, persistAfter / 8))
     card = parts.card
     parked = parts.parked
     quarantine = parts.quarantine
@@ -131,8 +134,10 @@ public actor TelemetryQueue {
     guard nextSequence > first else { return }
     counters.appendedRecords += nextSequence - first
     store(buffer, first: first, last: nextSequence - 1)
-    marks.appended(first, at: clock())
-    schedule()
+    let now = clock()
+    marks.appended(first, at: now)
+    // What an append makes due comes no sooner than this.
+    if armedFor.map({ $0 > now + persistAfter - accuracy }) ?? true { schedule() }
     onAppend?()
   }
 
@@ -195,7 +200,7 @@ public actor TelemetryQueue {
 
   /// Goes on with the hot log, then memory.
   private func readLive(into batch: inout BatchBuilder) {
-    var damages: [Damage] = []
+    var damages = DamageList()
     do {
       try hot.read(into: &batch, &damages)
       if !batch.isFull, hot.newest <= batch.after { ring.read(into: &batch) }

@@ -27,7 +27,18 @@ import Testing
     }
   }
 
-  @Test func anOfflineHourIsOneWriteAndOneSyncPerPersistAfter() throws {
+  @Test func aPersistAfterOfZeroPersistsAtTheNextTurn() throws {
+    try onLoop { loop in
+      let rig = Rig(loop, options: QueueOptions(maxSize: 1 << 20, persistAfter: .zero, memory: 1 << 20))
+      let queue = await rig.open()
+      await queue.append("a", 1...3)
+      await rig.pass(0, queue)
+      rig.disk.reboot()
+      #expect(await rig.peek(await rig.open()) == texts("a", 1...3))
+    }
+  }
+
+  @Test func anOfflineSpellIsOneWriteAndOneSyncPerPersistAfter() throws {
     try onLoop { loop in
       let rig = Rig(loop)
       let queue = await rig.open()

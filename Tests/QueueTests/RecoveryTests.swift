@@ -185,7 +185,8 @@ import Testing
     }
   }
 
-  @Test(arguments: Place.allCases, [0, 1]) func R9_ofACorruptCursorTheOtherSlotCounts(_ place: Place, slot: Int) throws {
+  @Test(arguments: Place.allCases, [0, 1]) func R9_ofACorruptCursorTheOtherSlotCounts(_ place: Place, slot: Int) throws
+  {
     try onLoop { loop in
       let rig = Rig(loop)
       let first = await rig.open()

@@ -23,3 +23,27 @@ struct Damage: Sendable, Equatable {
   var range: Range<Int>?
   var cause: Cause
 }
+
+/// What one pass met, bounded: a file can be damaged in more places than anyone wants to read of.
+struct DamageList: Sendable, Equatable {
+  /// The most places that are kept apart; what comes after them is counted.
+  static let placesAtMost = 64
+
+  private(set) var places: [Damage] = []
+  /// Met and not in `places`.
+  private(set) var more = 0
+
+  mutating func append(_ damage: Damage) {
+    if places.count < Self.placesAtMost { places.append(damage) } else { more += 1 }
+  }
+
+  mutating func append(contentsOf list: DamageList) {
+    for damage in list.places { append(damage) }
+    more += list.more
+  }
+
+  /// Copies what can be copied, and keeps what is news.
+  mutating func keep(in quarantine: Quarantine) {
+    places.removeAll { !quarantine.keep($0) }
+  }
+}

@@ -20,6 +20,8 @@ enum RecordFormat {
   /// Sequences beyond it are damage: nobody writes that many, and one more never overflows.
   static let maximumSequence: UInt64 = 1 << 62
 
+  private static let emptyHeader = [UInt8](repeating: 0, count: headerSize)
+
   enum Kind: UInt8, Sendable {
     case telemetry = 1
   }
@@ -30,7 +32,7 @@ enum RecordFormat {
     to buffer: inout [UInt8]
   ) {
     let start = buffer.count
-    buffer.append(contentsOf: repeatElement(0, count: headerSize))
+    buffer += emptyHeader
     buffer.append(contentsOf: payload)
     buffer.withUnsafeMutableBytes { raw in
       let record = UnsafeMutableRawBufferPointer(rebasing: raw[start...])

@@ -37,7 +37,7 @@ extension CardLog {
     }
     if index == segments.count || reading.batch.after >= limit { reading.batch.skip(through: limit) }
     hints = reader.newHints
-    reading.damages = reading.damages.filter(quarantine.keep)
+    reading.damages.keep(in: quarantine)
     reading.summary = summary
     return reading
   }
@@ -62,6 +62,6 @@ struct CardReading: Sendable {
   /// What stopped it; it is worth another try.
   var error: SystemError?
   /// Met for the first time.
-  var damages: [Damage] = []
+  var damages = DamageList()
   var summary: CardSummary
 }

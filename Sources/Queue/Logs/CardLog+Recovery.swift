@@ -61,7 +61,8 @@ extension CardLog {
         }
         scan.isClean = false
       }
-      recovery.damages += scan.damages.filter(quarantine.keep)
+      scan.damages.keep(in: quarantine)
+      recovery.damages.append(contentsOf: scan.damages)
       recovery.newestTimestamp = max(recovery.newestTimestamp, scan.newestTimestamp)
       let canAppend = scan.cutTail(fileSystem, file) && isLast && scan.segment.size < segmentSize
       bytes += scan.segment.size - segments[index].size
@@ -113,5 +114,5 @@ struct CardRecovery: Sendable {
   var newestTimestamp: Int64 = 0
   var summary: CardSummary
   /// Met for the first time.
-  var damages: [Damage] = []
+  var damages = DamageList()
 }

@@ -5,9 +5,10 @@ internal import Glibc
 ///
 /// @unchecked Sendable: after `recover` its state is touched by the disk thread alone, one call at a time.
 final class CardLog: @unchecked Sendable {
-  /// Bounds of a segment's size; between them it is a `segmentsAtMost`th of `maxSize`.
-  static let segmentSizes = 64 * 1024...1024 * 1024
-  static let segmentsAtMost = 256
+  /// Bounds of a segment's size; between them it is `maxSize` divided by `ordinarySegments`.
+  static let segmentSizes = 64 * 1024...8 * 1024 * 1024
+  /// The number of segments a full queue has, unless they come to lie outside `segmentSizes`.
+  static let ordinarySegments = 256
   /// Bytes gathered for one write(2).
   static let writeSize = 128 * 1024
   /// How often a segment that gives EIO is tried before what it holds is given up.
@@ -45,7 +46,7 @@ final class CardLog: @unchecked Sendable {
     self.maxSize = maxSize
     self.quarantine = quarantine
     segmentSize = min(
-      max(maxSize / Self.segmentsAtMost, Self.segmentSizes.lowerBound), Self.segmentSizes.upperBound)
+      max(maxSize / Self.ordinarySegments, Self.segmentSizes.lowerBound), Self.segmentSizes.upperBound)
     cursorFile = CursorFile(path: "\(directory)/cursor", stride: CursorFile.cardStride)
   }
 
@@ -87,7 +88,7 @@ final class CardLog: @unchecked Sendable {
   func remove(_ path: String) {
     do { try fileSystem.unlink(path) } catch {
       // What does not fit the list is unlinked after the next start.
-      if error.errno != ENOENT, leftovers.count < Self.segmentsAtMost { leftovers.append(path) }
+      if error.errno != ENOENT, leftovers.count < Self.ordinarySegments { leftovers.append(path) }
     }
   }
 

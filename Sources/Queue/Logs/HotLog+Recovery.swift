@@ -34,7 +34,8 @@ extension HotLog {
           Damage(place: .hot, path: path, range: nil, cause: .unreadable(error, records: scan.segment.records)))
         continue
       }
-      recovery.damages += scan.damages.filter(quarantine.keep)
+      scan.damages.keep(in: quarantine)
+      recovery.damages.append(contentsOf: scan.damages)
       if scan.hasGap || recovered.last.map({ $0.last + 1 != scan.segment.first }) ?? false { recovery.hasGap = true }
       recovery.newestTimestamp = max(recovery.newestTimestamp, scan.newestTimestamp)
       let canAppend = scan.cutTail(fileSystem, file) && name == names.last && scan.segment.size < Self.segmentSize
@@ -57,7 +58,7 @@ struct HotRecovery: Sendable {
   /// 0 when no record was seen.
   var newestTimestamp: Int64 = 0
   /// Met for the first time.
-  var damages: [Damage] = []
+  var damages = DamageList()
   /// Whether sequences are missing in between: damage, or records that went from memory to the card while this log
   /// could not be written. The card's copy is the better one then.
   var hasGap = false

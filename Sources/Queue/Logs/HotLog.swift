@@ -198,7 +198,7 @@ struct HotLog: Sendable {
   ///
   /// - Parameter damages: Gets the stretches that were passed over.
   /// - Throws: `SystemError` when no file can be opened just now; nothing is lost and `batch` holds what was read.
-  mutating func read(into batch: inout BatchBuilder, _ damages: inout [Damage]) throws(SystemError) {
+  mutating func read(into batch: inout BatchBuilder, _ damages: inout DamageList) throws(SystemError) {
     let start = batch.after
     var reader = SegmentReader(fileSystem: fileSystem, place: .hot, directory: directory, hints: hints, start: start)
     defer { hints = reader.newHints }
@@ -228,7 +228,7 @@ struct HotLog: Sendable {
   /// The oldest record beyond `sequence`.
   func oldest(beyond sequence: UInt64) -> QueueRecord? {
     var batch = BatchBuilder(after: sequence, limit: BatchLimit(records: 1, bytes: 1))
-    var damages: [Damage] = []
+    var damages = DamageList()
     var copy = self
     try? copy.read(into: &batch, &damages)
     return batch.records.first

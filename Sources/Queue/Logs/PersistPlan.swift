@@ -31,7 +31,6 @@ struct PersistOutcome: Sendable {
   /// What stopped it: what is beyond `persisted` is not on the card then, or not for sure.
   var error: SystemError?
   var summary: CardSummary
-  var damages: [Damage] = []
 }
 
 /// The card's log as the loop knows it.

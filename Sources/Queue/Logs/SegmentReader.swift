@@ -30,7 +30,7 @@ struct SegmentReader {
   /// - Returns: Whether the segment was read to its end.
   /// - Throws: `SystemError`; the records before the failure are in `batch`.
   mutating func read(
-    _ segment: inout Segment, openAs file: CInt, into batch: inout BatchBuilder, _ damages: inout [Damage]
+    _ segment: inout Segment, openAs file: CInt, into batch: inout BatchBuilder, _ damages: inout DamageList
   ) throws(SystemError) -> Bool {
     let path = "\(directory)/\(segment.name.text)"
     let descriptor = file >= 0 ? file : try fileSystem.open(path, .read)

@@ -6,7 +6,7 @@ struct SegmentScan {
   let place: Damage.Place
   let path: String
   private(set) var newestTimestamp: Int64 = 0
-  private(set) var damages: [Damage] = []
+  var damages = DamageList()
   /// Whether everything after the last whole record may be cut off.
   var isClean = true
   /// Whether sequences are missing between its first and its last.
