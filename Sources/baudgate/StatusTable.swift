@@ -39,7 +39,7 @@ struct StatusTable {
     guard case .object(let members) = sensor["values"] else { return "" }
     return members.map { member in
       let unit = sensor["units"]?[member.name].map { " \(Self.plain($0))" } ?? ""
-      return "\(member.name)=\(Self.plain(member.value))\(unit)"
+      return "\(oneLine(member.name))=\(Self.plain(member.value))\(unit)"
     }.joined(separator: "  ")
   }
 
@@ -60,8 +60,9 @@ struct StatusTable {
   }
 
   private static func plain(_ value: JSON) -> String {
-    if case .string(let text) = value { return text }
-    return value.text
+    // Sensors and servers say what stands here, and a person's terminal shows it.
+    if case .string(let text) = value { return oneLine(text) }
+    return oneLine(value.text)
   }
 
   private func row(_ cells: [(text: String, width: Int)]) -> String {

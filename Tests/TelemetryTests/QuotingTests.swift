@@ -20,4 +20,10 @@ import Testing
     #expect(quoted(line) == "\"" + String(repeating: "x", count: 80) + "\"… (300 bytes)")
     #expect(quoted(line, limit: -1) == "\"\"… (300 bytes)")
   }
+
+  @Test func aLineStaysOneLineAndNoTerminalObeysIt() {
+    #expect(oneLine("a\nb\u{1B}[31mc\u{7F}") == "a b [31mc ")
+    #expect(oneLine("a\u{9B}31mb\u{85}c") == "a 31mb c")
+    #expect(oneLine("21 °C ✓") == "21 °C ✓")
+  }
 }

@@ -49,6 +49,11 @@ import Testing
     }
   }
 
+  @Test func trailersBehindAnAnswerDoNotUndoIt() throws {
+    let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n0\r\nX-T: 1\r\n\r\n"
+    try post(to: [.bytes(answer)], expecting: [nil, nil]) { server in #expect(server.requests.count == 2) }
+  }
+
   @Test func aResetIsARetryOnANewConnection() throws {
     try post(to: [.reset], expecting: [.unreachable, nil]) { server in
       #expect(server.requests.map(\.connection) == [0, 1])

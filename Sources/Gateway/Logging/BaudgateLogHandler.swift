@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Logging
+internal import Telemetry
 internal import ThingsBoard
 
 /// swift-log's back end: metadata becomes journal fields (`sensor` → `BAUDGATE_SENSOR`), secrets become a mask.
@@ -48,12 +49,6 @@ struct BaudgateLogHandler: LogHandler {
   static func fieldName(_ key: String) -> String {
     "BAUDGATE_" + String(key.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
   }
-}
-
-/// A log line stays one line, and no terminal obeys it.
-func oneLine(_ text: String) -> String {
-  guard text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else { return text }
-  return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }))
 }
 
 extension Logger.Level {

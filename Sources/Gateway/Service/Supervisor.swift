@@ -198,7 +198,10 @@ actor Supervisor {
     await within(Self.closeLimit, "closing the ports") { [samplers] in
       for sampler in samplers { await sampler.stop() }
     }
-    await uplink?.stop(within: Self.flushLimit)
+    // A batch may be on its way from a card that stalls, which no cancellation ends.
+    await within(Self.flushLimit + .seconds(1), "the last delivery") { [uplink] in
+      await uplink?.stop(within: Self.flushLimit)
+    }
     await control?.stop()
     await within(Self.persistLimit, "writing the queue to the state directory") { [queue] in await queue?.close() }
     let kept = await queue?.depth ?? 0

@@ -49,8 +49,7 @@ actor Uplink {
   private let log: Logger
   private var machine: UplinkStateMachine
   private var generator = SystemRandomNumberGenerator()
-  private var limiter = LogLimiter<String>(every: .seconds(600))
-  private var failingSince: Duration?
+  private var outages = OutageLog()
 
   private var waiter: CheckedContinuation<Void, Never>?
   private var timer: TimerSource?
@@ -220,12 +219,10 @@ actor Uplink {
     guard records > 0 else { return }
     status.lastDelivery = .now()
     status.isFailing = false
-    guard let since = failingSince else { return }
-    failingSince = nil
-    limiter = LogLimiter(every: .seconds(600))
+    guard let outage = outages.recovered() else { return }
     log.notice(
       """
-      \(options.server) takes readings again after \((Uptime.monotonic - since).forHumans); \
+      \(options.server) takes readings again after \(outage.forHumans); \
       \(max(0, queueDepth - records)) records wait
       """)
   }
@@ -234,12 +231,10 @@ actor Uplink {
     guard error.code != .cancelled else { return }
     status.lastError = (error.message, error.code, .now())
     if case .park = action { return }
-    if error.code != .poison && error.code != .tooLarge {
-      status.isFailing = true
-      if failingSince == nil { failingSince = Uptime.monotonic }
-    }
+    let isOutage = error.code != .poison && error.code != .tooLarge
+    if isOutage { status.isFailing = true }
     let level: Logger.Level = error.code.needsPerson ? .error : error.code == .tooLarge ? .notice : .warning
-    guard let suppressed = limiter.admit("\(error.code)") else { return }
+    guard let suppressed = outages.failed("\(error.code)", isOutage: isOutage) else { return }
     let next =
       switch action {
       case .wait(let delay): "all readings are kept, next try in \(delay.forHumans)"

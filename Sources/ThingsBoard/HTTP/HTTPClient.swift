@@ -60,8 +60,7 @@ actor HTTPClient {
     let result = curl_multi_add_handle(multi.raw, transfer.handle)
     if result != CURLM_OK {
       finish(transfer, .failure(HTTPFailure(code: .other, message: String(cString: curl_multi_strerror(result)))))
-    }
-    if Task.isCancelled {
+    } else if Task.isCancelled {
       finish(transfer, .failure(HTTPFailure(code: .cancelled, message: "cancelled")))
     }
   }

@@ -108,9 +108,10 @@ final class Transfer {
   }
 
   fileprivate func header(_ bytes: UnsafeRawBufferPointer) {
-    // An interim answer (100) has an end of its own, and the next status line begins anew.
-    headersAreWhole = bytes.allSatisfy { $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: "\n") }
     let line = String(decoding: bytes, as: UTF8.self)
+    // An interim answer (100) has an end of its own, and the next status line begins anew; trailers end nothing.
+    if line.hasPrefix("HTTP/") { headersAreWhole = false }
+    if bytes.allSatisfy({ $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: "\n") }) { headersAreWhole = true }
     guard let colon = line.firstIndex(of: ":") else { return }
     let value = line[line.index(after: colon)...].trimmingSpaces
     switch line[..<colon].lowercased() {
