@@ -27,7 +27,9 @@ struct Findings: Sendable {
     damages.append(contentsOf: cardFound.damages)
     cardSummary = cardFound.summary
     newestTimestamp = max(hotFound.newestTimestamp, cardFound.newestTimestamp)
-    persisted = card.trust(hotFound.cursor?.persisted ?? (hot.newest > 0 ? 0 : nil))
+let hotIsWhole = hot.newest > 0 && !hotFound.hasGap && cardSummary.newest <= hot.newest
+    // Where the card alone has records from amid the hot log's, writing these again would break the order.
+    persisted = card.trust(hotIsWhole ? hotFound.cursor?.persisted ?? 0 : nil)
     acknowledged = max(hotFound.cursor?.acknowledged ?? 0, cardFound.cursor?.acknowledged ?? 0)
     nextSequence = max(acknowledged, hot.newest, cardSummary.newest) + 1
     // With the hot log went the knowledge of what was written to the card last; no sequence comes twice.
@@ -50,7 +52,7 @@ struct Findings: Sendable {
     }
     if hot.newest == 0 {
       hot.raiseFloor(to: nextSequence - 1)
-    } else if hotFound.hasGap || cardSummary.newest > hot.newest {
+    } else if !hotIsWhole {
       // The card's copy is the better one, or goes on where memory was persisted without the hot log.
       hot.raiseFloor(to: cardSummary.newest)
     }

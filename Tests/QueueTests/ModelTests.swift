@@ -76,6 +76,8 @@ import Testing
     /// On the card alone, and not synced as far as anyone knows: a failing life left them there.
     private var doubtful: Set<Int> = []
     private var step = 0
+    /// The queue as it was before it was opened again.
+    private var lastWords = ""
 
     init(_ loop: EventLoop, _ world: World, seed: UInt64) {
       rig = Rig(loop, options: world.options)
@@ -171,12 +173,14 @@ import Testing
     private func stop(_ queue: TelemetryQueue) async {
       await queue.close()
       let inMemory = await inMemoryOnly(queue)
+      lastWords = "the stop: \(await queue.words)"
       rig.disk.kill()
       await reopen(required: waiting.filter { !inMemory.contains($0) })
     }
 
     private func kill(_ queue: TelemetryQueue) async {
       let inMemory = await inMemoryOnly(queue)
+      lastWords = "the kill: \(await queue.words)"
       expect(isFailing || inMemory.isEmpty, "nothing waits in memory while files work")
       rig.disk.kill()
       await reopen(required: waiting.filter { !inMemory.contains($0) })
@@ -184,6 +188,7 @@ import Testing
 
     private func cutPower(_ queue: TelemetryQueue) async {
       let persisted = await queue.persisted
+      lastWords = "the power cut: \(await queue.words)"
       let numbers = await queue.numbers(through: persisted)
       var required = waiting.filter { numbers.contains($0) }
       if !isFailing {
@@ -210,7 +215,9 @@ import Testing
       let found = records.map { Self.number($0.text) }
       expect(zip(found, found.dropFirst()).allSatisfy { $0 < $1 }, "in order, each once")
       let missing = Set(required).subtracting(found)
-      expect(missing.isEmpty, "lost: \(missing.sorted().prefix(5)) of \(required.count)")
+      expect(
+        missing.isEmpty,
+        "lost: \(missing.sorted().prefix(5)) of \(required.count)\nbefore \(lastWords)\nafter \(await queue.words)")
       waiting = found
       #expect(await queue.status.quarantined == 0 || world.powerCutsEvery > 0 || world.failuresEvery > 0)
     }
@@ -231,6 +238,18 @@ import Testing
 }
 
 extension TelemetryQueue {
+  /// Where everything is, for a failing run.
+  fileprivate var words: String {
+    func list(_ segments: [Segment]) -> String {
+      segments.map { "\($0.first)-\($0.last) (\($0.records), \($0.name.text))" }.joined(separator: " ")
+    }
+    return """
+      next \(nextSequence), acknowledged \(acknowledged), persisted \(persisted), floor \(hot.floor), \
+      hot [\(list(hot.segments))], card [\(list(cardSummary.segments))] to \(cardSummary.cursor.acknowledged), \
+      memory \(ring.chunks.map { "\($0.first)-\($0.last)" }), \(status.degraded ?? "well")
+      """
+  }
+
   /// The numbers of the waiting records up to `sequence`.
   fileprivate func numbers(through sequence: UInt64) async -> Set<Int> {
     let batch = await nextBatch(maxRecords: 1 << 20, maxBytes: 1 << 30)

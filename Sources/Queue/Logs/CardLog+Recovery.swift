@@ -83,8 +83,8 @@ extension CardLog {
 
   /// Makes sure of what is here, as far as that can be known.
   ///
-  /// - Parameter persisted: What the hot cursor says is synced; `nil` after a power cut, when the card shows what it
-  ///   has, and is synced in case it was something else that emptied the hot log.
+  /// - Parameter persisted: What the hot cursor says is synced, where the hot log can supply the rest; `nil` where it
+  ///   cannot (after a power cut, say): then what is here is synced, which is all that can be done.
   /// - Returns: Everything up to here, as far as it is on the card at all, is synced.
   func trust(_ persisted: UInt64?) -> UInt64 {
     guard let last = segments.last else { return 0 }
