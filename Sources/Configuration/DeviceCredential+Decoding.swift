@@ -32,10 +32,14 @@ extension DeviceCredential {
         }
       case "token_file":
         guard let path = reader.absolutePath(kind, suchAs: "/etc/baudgate/token"),
-          let token = Self.token(inFile: path, for: kind, &reader)
+          let token = surroundings.readsTokens ? Self.token(inFile: path, for: kind, &reader) : Self.placeholder
         else { return nil }
         self = try DeviceCredential(token: token, source: .file(path))
       default:
+        guard surroundings.readsTokens else {
+          self = try DeviceCredential(token: Self.placeholder, source: .systemd(text))
+          return
+        }
         guard let path = Self.path(ofCredential: text, &reader, surroundings),
           let token = Self.token(inFile: path, for: kind, &reader)
         else { return nil }

@@ -8,6 +8,9 @@ public struct Surroundings: Sendable, Equatable {
   public var runtimeDirectory: String?
   /// `$CREDENTIALS_DIRECTORY`.
   public var credentialsDirectory: String?
+  /// Whether token files and credentials are opened. Who only asks the daemon needs no token and may not be allowed to
+  /// read it; the configuration then holds a placeholder.
+  public var readsTokens = true
 
   public init(stateDirectory: String? = nil, runtimeDirectory: String? = nil, credentialsDirectory: String? = nil) {
     self.stateDirectory = stateDirectory

@@ -23,11 +23,11 @@ struct StatusTable {
   }
 
   private var sensors: [String] {
-    var lines = ["SENSOR           AGE       SAMPLES    ERRORS  VALUES"]
+    var lines = ["SENSOR           AGE           SAMPLES    ERRORS  VALUES"]
     for sensor in members("sensors") {
       lines.append(
         row([
-          (sensor.name, 17), (age(sensor.value["age_ms"]), 10), (word(sensor.value, "samples"), 11),
+          (sensor.name, 17), (age(sensor.value), 14), (word(sensor.value, "samples"), 11),
           (word(sensor.value, "errors"), 8), (values(sensor.value), 0),
         ]))
       if let error = sensor.value["last_error"] { lines.append("                 last error: \(Self.plain(error))") }
@@ -54,9 +54,10 @@ struct StatusTable {
 
   private func word(_ object: JSON, _ name: String) -> String { object[name].map(Self.plain) ?? "" }
 
-  private func age(_ value: JSON?) -> String {
-    guard case .integer(let milliseconds) = value else { return "never" }
-    return milliseconds < 10_000 ? "\(milliseconds) ms" : "\(milliseconds / 1000) s"
+  private func age(_ sensor: JSON) -> String {
+    let mark = sensor["stale"] == .bool(true) ? " stale" : ""
+    guard case .integer(let milliseconds) = sensor["age_ms"] else { return "never" + mark }
+    return (milliseconds < 10_000 ? "\(milliseconds) ms" : "\(milliseconds / 1000) s") + mark
   }
 
   private static func plain(_ value: JSON) -> String {

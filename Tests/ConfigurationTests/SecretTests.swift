@@ -165,4 +165,13 @@ import ThingsBoard
     }
     #expect(errors.lines == ["\(file): cannot be read: longer than 1048576 bytes"])
   }
+
+  @Test(arguments: ["{token_file: /nowhere/token}", "{credential: token}"])
+  func whoOnlyAsksTheDaemonNeedsNoToken(_ device: String) throws {
+    let text = Sample.server + "device: \(device)\nstate_directory: /x\n"
+    #expect(!errors(text).isEmpty)
+    var surroundings = Surroundings()
+    surroundings.readsTokens = false
+    #expect(try load(text, in: surroundings).get().controlSocket == "/x/control.sock")
+  }
 }

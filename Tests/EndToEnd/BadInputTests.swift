@@ -118,6 +118,26 @@ import Testing
     await gateway.end()
   }
 
+  @Test func withoutAFreeDescriptorItAnswersAsSoonAsThereIsOne() async throws {
+    let gateway = try await GatewayUnderTest()
+    try await gateway.start()
+    try gateway.line.send("N=1\n")
+    #expect(await gateway.arrived(1))
+    let pid = gateway.daemon.pid
+    let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").compactMap { UInt($0) }
+    try setDescriptorLimit(of: pid, to: (open.max() ?? 0) + 1)
+    // Holds a descriptor for each number that is free below the limit.
+    let peers = (0..<16).map { _ in connectedSocket(gateway.scratch.file("run/control.sock")) }
+    #expect(peers.allSatisfy { $0 >= 0 })
+    try gateway.line.send("N=2\n")
+    #expect(await gateway.arrived(2), "the rest goes on: \(gateway.daemon.log)")
+    try setDescriptorLimit(of: pid, to: 512)
+    for peer in peers { close(peer) }
+    _ = try gateway.daemon.status()
+    #expect(gateway.daemon.terminate() == 0)
+    await gateway.end()
+  }
+
   @Test func aBadConfigurationIsStatus78WithEveryMistake() async throws {
     let scratch = try Scratch()
     try scratch.write(
@@ -156,4 +176,22 @@ import Testing
     #expect(daemon.terminate() == 0)
     await gateway.end()
   }
+}
+
+/// prlimit(1) changes the soft limit of another process; Glibc's own is hidden from Swift.
+private func setDescriptorLimit(of pid: pid_t, to limit: UInt) throws {
+  let result = try DaemonProcess.run(["/usr/bin/prlimit", "--pid", "\(pid)", "--nofile=\(limit):"])
+  guard result.status == 0 else { throw DaemonProcess.Failure("prlimit: \(result.errors)") }
+}
+
+private func connectedSocket(_ path: String) -> CInt {
+  let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+  var address = sockaddr_un()
+  address.sun_family = sa_family_t(AF_UNIX)
+  withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix(107)) }
+  let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+  let result = withUnsafePointer(to: &address) {
+    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, length) }
+  }
+  return result == 0 ? descriptor : -1
 }

@@ -46,6 +46,7 @@ struct StatusReport {
       .init("errors", .integer(Int64(clamping: sensor.errors))),
     ]
     if let time = sensor.lastTime { members.append(.init("age_ms", .integer(now.boottime &- time.boottime))) }
+    if let isStale = sensor.isStale(at: now, start: started) { members.append(.init("stale", .bool(isStale))) }
     if let error = sensor.lastError { members.append(.init("last_error", .string(error))) }
     members.append(.init("values", .object(sensor.latest.map { .init($0.key.name, JSON($0.value)) })))
     if !sensor.units.isEmpty {

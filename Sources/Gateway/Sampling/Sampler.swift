@@ -20,6 +20,14 @@ actor Sampler {
     /// The newest value of each key, bounded by `keyLimit`.
     var latest: [(key: Key, value: Value)] = []
     var lastTime: CaptureTime?
+    var staleAfter: Duration?
+
+    /// Whether no reading has come for `stale_after`; `nil` without one.
+    ///
+    /// - Parameter start: What counts for the last reading's time before there is one.
+    func isStale(at now: CaptureTime, start: CaptureTime) -> Bool? {
+      staleAfter.map { now.boottime &- (lastTime ?? start).boottime > $0.wholeMilliseconds }
+    }
   }
 
   /// Keys whose newest value `status` shows for a sensor.
@@ -44,7 +52,7 @@ actor Sampler {
     self.recorder = recorder
     self.log = log
     self.decoder = decoder
-    self.sensors = sensors.map { SensorStatus(name: $0.name, units: $0.units) }
+    self.sensors = sensors.map { SensorStatus(name: $0.name, units: $0.units, staleAfter: $0.staleAfter) }
   }
 
   /// Opens the port and keeps it open.
