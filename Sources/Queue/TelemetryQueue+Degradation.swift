@@ -127,6 +127,7 @@ extension TelemetryQueue {
     }
     // Older than all of this life: it goes first. What this life has had acknowledged is passed by the floor.
     hot.raiseFloor(to: acknowledged)
+    persisted = max(persisted, acknowledged)
     acknowledged = found.cursor?.acknowledged ?? 0
     cursorBase = 0
     storeHotCursor()

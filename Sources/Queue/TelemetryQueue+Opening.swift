@@ -142,8 +142,8 @@ struct Findings: Sendable {
       }
     } else if let cursor = hotFound.cursor, cursor.base > cardSummary.newest {
       // The card could not be read in the life before: its own cursor tells what of it is done.
-      acknowledged = min(
-        acknowledged, max(cardFound.cursor?.acknowledged ?? 0, cardSummary.segments.isEmpty ? acknowledged : 0))
+      if !cardSummary.segments.isEmpty { acknowledged = cardFound.cursor?.acknowledged ?? 0 }
+      persisted = max(persisted, cursor.acknowledged)
       hot.raiseFloor(to: cursor.acknowledged)
     }
     if hot.newest == 0 {

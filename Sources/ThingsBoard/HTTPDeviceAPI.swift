@@ -49,10 +49,10 @@ extension DeviceAPIError {
     let words = secret.masked(in: failure.message)
     switch failure.code {
     case .cancelled: self.init(.cancelled, "the request was given up")
-    case .nameResolution: self.init(.unreachable, "\(words): check the network and its name server")
-    case .tls: self.init(.unreachable, "TLS failed: \(words)")
+    case .nameResolution: self.init(.unreachable, "cannot be reached: \(words); check the network and its name server")
+    case .tls: self.init(.unreachable, "cannot be reached: TLS failed: \(words)")
     case .timeout: self.init(.unreachable, "did not answer in time: \(words)")
-    case .connection, .reset, .other: self.init(.unreachable, words)
+    case .connection, .reset, .other: self.init(.unreachable, "cannot be reached: \(words)")
     }
   }
 }

@@ -87,6 +87,22 @@ import Testing
     await gateway.end()
   }
 
+  /// timeout(1) sends SIGTERM to its child and to its group.
+  @Test func aSecondSIGTERMDoesNotCutTheStopShort() async throws {
+    let gateway = try await GatewayUnderTest()
+    await gateway.server.cutOff()
+    try await gateway.start()
+    for number in 0..<50 { try gateway.line.send("N=\(number)\n") }
+    let daemon = gateway.daemon
+    #expect(
+      try await eventually { ((try daemon.status()["queue"] as? [String: Any])?["records"] as? Int) == 50 })
+    daemon.signal(SIGTERM)
+    daemon.signal(SIGTERM)
+    #expect(daemon.terminate() == 0)
+    #expect(daemon.log.contains("50 kept for the next one"), "\(daemon.log)")
+    await gateway.end()
+  }
+
   @Test func aSecondDaemonSaysWhoHoldsTheStateAndEnds() async throws {
     let gateway = try await GatewayUnderTest()
     try await gateway.start()

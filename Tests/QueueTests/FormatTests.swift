@@ -110,7 +110,7 @@ import Testing
     #expect(names.map(\.text).sorted() == names.map(\.text))
     for name in names { #expect(SegmentName(name.text) == name) }
     #expect(names[2].text == "00000000000000ff.0.seg")
-    for other in ["cursor", "1.0.seg", "00000000000000FF.0.seg", "00000000000000ff.00.seg", "00000000000000ff.0.seg~"] {
+    for other in ["cursor", "0000000000000000.0.seg", "1.0.seg", "00000000000000FF.0.seg", "00000000000000ff.00.seg", "00000000000000ff.0.seg~"] {
       #expect(SegmentName(other) == nil)
     }
   }

@@ -73,7 +73,7 @@ actor Supervisor {
     await startControl()
     try startHousekeeping()
     ServiceManager.ready(status: summary)
-    let waiting = await queue.status.depthRecords
+    let waiting = await queue.depth
     log.notice(
       """
       baudgated \(Version.current) is ready: \(configuration.sensors.count) sensors on \(samplers.count) ports, \
@@ -160,7 +160,7 @@ actor Supervisor {
 
   /// One line: what works, what does not.
   private var summary: String {
-    let depth = queue?.assumeIsolated { $0.status.depthRecords } ?? 0
+    let depth = queue?.assumeIsolated { $0.depth } ?? 0
     let isFailing = uplink?.assumeIsolated { $0.status.isFailing } ?? false
     let degraded = queue?.assumeIsolated { $0.status.degraded }
     let open = samplers.filter { $0.assumeIsolated { $0.portStatus?.state == .open } }.count
@@ -201,7 +201,7 @@ actor Supervisor {
     await uplink?.stop(within: Self.flushLimit)
     await control?.stop()
     await within(Self.persistLimit, "writing the queue to the state directory") { [queue] in await queue?.close() }
-    let kept = await queue?.status.depthRecords ?? 0
+    let kept = await queue?.depth ?? 0
     let delivered = await uplink?.status.delivered ?? 0
     log.notice("stopped: \(delivered) records delivered since the start, \(kept) kept for the next one")
   }

@@ -38,6 +38,10 @@ actor Uplink {
     var server: String
   }
 
+  /// Before a queue that could not be read is asked again. It gives a damaged segment up after a few attempts, so they
+  /// must not come in a row.
+  static let unreadableRetry = Duration.seconds(10)
+
   private let loop: EventLoop
   private let queue: TelemetryQueue
   private let api: any DeviceAPI
@@ -103,11 +107,13 @@ actor Uplink {
   private func run() async {
     while !Task.isCancelled {
       let request = machine.nextRequest()
+      let waiting = queueDepth
       guard
         let batch = await queue.nextBatch(maxRecords: request.isProbe ? 2 : request.records, maxBytes: request.bytes)
       else {
         if isStopping { return }
-        await waitForRecords()
+        // Some waited before and still do: they cannot be read, and asking at once would spin.
+        if waiting > 0 && queueDepth > 0 { await pause(for: Self.unreadableRetry) } else { await waitForRecords() }
         continue
       }
       let action = await send(batch, request)
@@ -168,7 +174,7 @@ actor Uplink {
     await queue.acknowledge(through: record.sequence)
   }
 
-  private var queueDepth: Int { queue.assumeIsolated { $0.status.depthRecords } }
+  private var queueDepth: Int { queue.assumeIsolated { $0.depth } }
 
   // MARK: Waiting
 

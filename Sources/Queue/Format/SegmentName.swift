@@ -22,7 +22,7 @@ struct SegmentName: Hashable, Comparable, Sendable {
   init?(_ text: String) {
     let parts = text.split(separator: ".", omittingEmptySubsequences: false)
     guard parts.count == 3, parts[2] == "seg", parts[0].utf8.count == 16,
-      let first = UInt64(parts[0], radix: 16), first <= RecordFormat.maximumSequence,
+      let first = UInt64(parts[0], radix: 16), (1...RecordFormat.maximumSequence).contains(first),
       let attempt = Int(parts[1]), (0...Self.maximumAttempt).contains(attempt)
     else { return nil }
     self.init(first: first, attempt: attempt)

@@ -39,7 +39,7 @@ struct HotLog: Sendable {
   mutating func adopt(_ recovered: [Segment], active: CInt) {
     segments = recovered
     bytes = recovered.reduce(0) { $0 + $1.size }
-    floor = recovered.first { $0.records > 0 }.map { $0.first - 1 } ?? 0
+    floor = max(floor, recovered.first { $0.records > 0 }.map { $0.first - 1 } ?? 0)
     self.active = active
   }
 

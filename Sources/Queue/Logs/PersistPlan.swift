@@ -49,7 +49,8 @@ struct CardSummary: Sendable {
   func records(after sequence: UInt64, through floor: UInt64) -> UInt64 {
     segments.reduce(0) { sum, segment in
       let last = min(segment.last, floor)
-      return last > sequence ? sum + min(segment.records, last - sequence) : sum
+      let before = max(sequence, segment.first - 1)
+      return last > before ? sum + min(segment.records, last - before) : sum
     }
   }
 

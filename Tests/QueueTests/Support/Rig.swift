@@ -52,6 +52,11 @@ final class Rig: Sendable {
     }
   }
 
+  /// Suspends until a call is stalled; the loop goes on.
+  func waitForStall() async {
+    await BlockingPool(name: "waiter", threads: 1).run { [disk] in disk.waitForStall() }
+  }
+
   /// Everything that waits, acknowledged batch by batch.
   func drain(_ queue: TelemetryQueue, records: Int = 100, bytes: Int = 1 << 20) async -> [QueueRecord] {
     var all: [QueueRecord] = []

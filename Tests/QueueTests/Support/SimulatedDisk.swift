@@ -61,6 +61,23 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
   /// The process dies: descriptors go, everything written stays.
   func kill() { lock.withLock { files = [:] } }
 
+  /// The machine starts anew after an orderly stop: tmpfs is empty, everything else stays.
+  func reboot() {
+    lock.withLock {
+      files = [:]
+      entries = entries.filter { !$0.key.hasPrefix("/run/") }
+      directories = directories.filter { !$0.hasPrefix("/run/") }
+    }
+  }
+
+  /// Somebody removes a directory and all in it; who has a file open keeps it.
+  func wipe(_ path: String) {
+    lock.withLock {
+      entries = entries.filter { !$0.key.hasPrefix(path + "/") }
+      directories = directories.filter { $0 != path && !$0.hasPrefix(path + "/") }
+    }
+  }
+
   /// The power goes: tmpfs is empty, and of what was not synced a random part is left.
   func cutPower(using generator: inout some RandomNumberGenerator) {
     lock.lock()
