@@ -1,8 +1,8 @@
 // The yardstick of `make bench`: the main job of baudgated in one small C program, as plainly as it can be done well.
 //
-// Lines `T=<number>,H=<number>` from any number of ttys become telemetry on a ThingsBoard server: captured when read, one
-// value of a key per millisecond, appended to a file with one write(2) per read event, sent in batches over one
-// connection that stays open, and a cursor written after each 200. docs/benchmarks.md says what it leaves out.
+// Lines `T=<number>,H=<number>` from up to 16 ttys become telemetry on a ThingsBoard server: captured when read, one value
+// of a key per millisecond, appended to a file with one write(2) per read event, sent in batches over one connection
+// that stays open, and a cursor written after each 200. docs/benchmarks.md says what it leaves out.
 //
 //   c-gateway URL LOG CURSOR NAME=TTY...
 //

@@ -67,3 +67,15 @@ def filesystem_type(path):
             if inside and len(mount) >= len(best):
                 best, kind = mount, type_
     return kind
+
+
+def sharers(library, pid):
+    """How many other processes have a library mapped: with every one, `pid`'s PSS gets smaller."""
+    count = 0
+    for other in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{other}/maps") as file:
+                count += int(other) != pid and any(library in line for line in file)
+        except OSError:
+            continue
+    return count

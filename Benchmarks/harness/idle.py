@@ -2,7 +2,7 @@
 
 import time
 
-from .counters import bytes_to_disk, cpu_seconds, memory, threads, wake_ups, wake_ups_between
+from .counters import bytes_to_disk, cpu_seconds, memory, sharers, threads, wake_ups, wake_ups_between
 from .rig import Rig
 from .ttys import CYCLE
 
@@ -34,6 +34,7 @@ def observe(rig, seconds):
         "disk_bytes_per_sample": (bytes_to_disk(pid) - written) / seconds,
         "cpu_ms_per_second": (cpu_seconds(pid) - cpu) * 1000 / seconds,
         "threads": threads(pid),
+        "libcurl_sharers": sharers("libcurl", pid),
         **memory(pid),
     }
 

@@ -40,7 +40,7 @@ def measure(place, programs, readings, runs, progress):
             found[program.name].append(result)
             progress(
                 f"load {run}/{runs}: {program.name}: {result['cpu_seconds_per_100k']:.3f} CPU s per 100,000 lines, "
-                f"{result['readings_per_request']:.0f} readings a request, fed {result['late_ms']:.0f} ms late at worst")
+                f"{result['readings_per_request']:.0f} readings a request, fed {result['late_ms']:.0f} ms late")
     return {
         name: {"runs": results, **{key: median(result[key] for result in results) for key in results[0]}}
         for name, results in found.items()

@@ -57,7 +57,8 @@ class Rig:
         wait_for("the first reading of every line", self.child, all_arrived, every=0.1)
         write(marked(SENTINEL))
         wait_for(
-            "the end of the warm-up", self.child, lambda: all(n == 1 for n in self.sink.counts()[1 + len(self.lines) :]))
+            "the end of the warm-up", self.child,
+            lambda: all(count == 1 for count in self.sink.counts()[1 + len(self.lines) :]))
         self.before = self.sink.counts()
 
     def requests(self):
