@@ -47,7 +47,7 @@ struct PortJournal {
       isOutageTold = true
       log.warning(
         """
-        \(name) (\(options.notation)): \(error.message); it was open for \(Self.text(duration)); \
+        \(name) (\(options.notation)): \(error.message); it was open for \(duration.forHumans); \
         opened again as soon as it is there, looked for at least every \(interval(error))\(Self.reason(error))
         """)
     } else if !isFlappingTold {
@@ -55,7 +55,7 @@ struct PortJournal {
       isOutageTold = true
       log.warning(
         """
-        \(name): \(error.message); it was open for \(Self.text(duration)) only, again; tried at least every \
+        \(name): \(error.message); it was open for \(duration.forHumans) only, again; tried at least every \
         \(interval(error)), without a line each time; check cable and power\(Self.reason(error))
         """)
     } else {
@@ -65,7 +65,7 @@ struct PortJournal {
 
   mutating func opened(_ granted: SerialOptions) {
     let again = wasOpen ? " again" : ""
-    let outage = outageBegan.map { " after \(Self.text(Uptime.monotonic - $0))" } ?? ""
+    let outage = outageBegan.map { " after \((Uptime.monotonic - $0).forHumans)" } ?? ""
     let level: Logger.Level = isOutageTold ? .notice : wasOpen ? .debug : .info
     log.log(level: level, "\(name): \(options.path) is open\(again)\(outage) (\(granted.notation))")
     wasOpen = true
@@ -87,7 +87,7 @@ struct PortJournal {
     let call = if case .closing = state { "closing" } else { "opening" }
     log.error(
       """
-      \(name): \(call) \(options.path) has not returned for \(Self.text(timing.stuckAfter)), its driver is stuck; \
+      \(name): \(call) \(options.path) has not returned for \(timing.stuckAfter.forHumans), its driver is stuck; \
       going on when it does; unplug the adapter if it stays so
       """)
   }
@@ -97,19 +97,8 @@ struct PortJournal {
   }
 
   private func interval(_ error: PortError) -> String {
-    Self.text(error.code == .absent || error.code == .gone ? timing.mostWhileAbsent : timing.most)
+    (error.code == .absent || error.code == .gone ? timing.mostWhileAbsent : timing.most).forHumans
   }
 
   private static func reason(_ error: PortError) -> String { error.cause.map { " (\($0))" } ?? "" }
-
-  /// `250 ms`, `12 s`, `3 min`, `5 h`
-  private static func text(_ duration: Duration) -> String {
-    let milliseconds = duration.wholeMilliseconds
-    return switch milliseconds {
-    case ..<1000: "\(milliseconds) ms"
-    case ..<120_000: "\(milliseconds / 1000) s"
-    case ..<7_200_000: "\(milliseconds / 60_000) min"
-    default: "\(milliseconds / 3_600_000) h"
-    }
-  }
 }

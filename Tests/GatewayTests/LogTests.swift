@@ -58,16 +58,6 @@ import ThingsBoard
     #expect(BaudgateLogHandler.fieldName("sensor") == "BAUDGATE_SENSOR")
     #expect(BaudgateLogHandler.fieldName("unit id-2é") == "BAUDGATE_UNIT_ID_2_")
   }
-
-  @Test func durationsReadAsAPersonWouldSayThem() {
-    #expect(Duration.milliseconds(850).forHumans == "850 ms")
-    #expect(Duration.milliseconds(1540).forHumans == "1.5 s")
-    #expect(Duration.seconds(90).forHumans == "90 s")
-    #expect(Duration.seconds(600).forHumans == "10 min")
-    #expect(Duration.seconds(36_000).forHumans == "10 h")
-    #expect(Duration.seconds(864_000).forHumans == "10 d")
-    #expect(Duration.seconds(-1).forHumans == "0 ms")
-  }
 }
 
 @Suite struct TrafficTodayTests {

@@ -135,16 +135,3 @@ extension Uplink.State {
     }
   }
 }
-
-extension JSON {
-  /// A value as a document shows it.
-  init(_ value: Value) {
-    switch value {
-    case .bool(let bool): self = .bool(bool)
-    case .long(let long): self = .integer(long)
-    case .double(let double): self = .double(double)
-    case .string(let string): self = .string(string)
-    case .json(let json): self = json
-    }
-  }
-}

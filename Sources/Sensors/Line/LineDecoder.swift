@@ -89,15 +89,3 @@ struct LineDecoder: PortDecoder {
       "none of \((names + rest).joined(separator: ", ")) fits \(quoted(line)) (\(reasons.joined(separator: "; ")))")
   }
 }
-
-extension JSON {
-  fileprivate init(_ value: Value) {
-    switch value {
-    case .bool(let value): self = .bool(value)
-    case .long(let value): self = .integer(value)
-    case .double(let value): self = .double(value)
-    case .string(let value): self = .string(value)
-    case .json(let value): self = value
-    }
-  }
-}

@@ -1,9 +1,9 @@
 extension Duration {
   /// `850 ms`, `12 s`, `3 min`, `5 h`, `2 d`: enough to act on.
-  var forHumans: String {
-    let milliseconds = components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
+  public var forHumans: String {
+    let milliseconds = wholeMilliseconds
     switch milliseconds {
-    case ..<1000: return "\(max(0, milliseconds)) ms"
+    case ..<1000: return "\(milliseconds) ms"
     case ..<10_000: return "\(milliseconds / 1000).\(milliseconds % 1000 / 100) s"
     case ..<120_000: return "\(milliseconds / 1000) s"
     case ..<7_200_000: return "\(milliseconds / 60_000) min"
