@@ -71,11 +71,12 @@ actor Uplink {
 
   // MARK: Life
 
+  /// A tenth of the interval: wide enough to share wake-ups.
+  private var leeway: Duration { max(.milliseconds(1), min(options.interval / 10, .milliseconds(100))) }
+
   /// Begins to deliver.
   func start() throws(SystemError) {
-    // A tenth of the interval is a window wide enough to share wake-ups.
-    let accuracy = max(.milliseconds(1), min(options.interval / 10, .milliseconds(100)))
-    timer = try TimerSource(loop, accuracy: accuracy) { [weak self] in self?.assumeIsolated { $0.wake() } }
+    timer = try TimerSource(loop, accuracy: leeway) { [weak self] in self?.assumeIsolated { $0.wake() } }
     task = Task(executorPreference: loop) { await self.run() }
   }
 
@@ -190,7 +191,8 @@ actor Uplink {
   private func scheduleNextRequest() {
     let due = lastStart.map { $0 + options.interval } ?? .zero
     let now = Uptime.monotonic
-    if now >= due || queueDepth >= options.maxBatch { return wake() }
+    // What arrives within the timer's window leaves with this wake-up instead of one of its own.
+    if now + leeway >= due || queueDepth >= options.maxBatch { return wake() }
     if timer?.isArmed == false { timer?.arm(after: due - now) }
   }
 

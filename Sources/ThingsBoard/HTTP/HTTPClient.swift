@@ -12,6 +12,7 @@ actor HTTPClient {
   private let multi: MultiHandle
   private let tally = SocketTally()
   private var timer: TimerSource?
+  private var isDueAtOnce = false
   private var sockets: [CInt: IOSource] = [:]
   private var running: [UnsafeMutableRawPointer: Transfer] = [:]
   private var idle: [Transfer] = []
@@ -133,7 +134,23 @@ actor HTTPClient {
   }
 
   fileprivate func setTimer(milliseconds: Int) {
-    if milliseconds < 0 { timer?.disarm() } else { timer?.arm(after: .milliseconds(milliseconds)) }
+    if milliseconds != 0 { isDueAtOnce = false }
+    switch milliseconds {
+    case ..<0: timer?.disarm()
+    case 0:
+      // A timer would cost a wake-up and a millisecond; libcurl must not be entered from its own callback.
+      timer?.disarm()
+      if isDueAtOnce { return }
+      isDueAtOnce = true
+      loop.execute { [weak self] in self?.assumeIsolated { $0.actIfDue() } }
+    default: timer?.arm(after: .milliseconds(milliseconds))
+    }
+  }
+
+  private func actIfDue() {
+    guard isDueAtOnce else { return }
+    isDueAtOnce = false
+    act(on: CURL_SOCKET_TIMEOUT, 0)
   }
 }
 
