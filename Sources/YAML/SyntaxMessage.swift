@@ -15,7 +15,7 @@ enum SyntaxMessage {
       return (EventParser.Place(line: place.line, column: column), "a tab indents this line; YAML indents with spaces")
     }
     var message = failure.problem
-    if let context = failure.context, !message.contains(context) {
+    if let context = failure.context, !message.holds(context) {
       message += " \(context)"
       if let start = failure.contextPlace, start.line != place.line { message += " (from line \(start.line))" }
     }
@@ -78,5 +78,14 @@ enum SyntaxMessage {
       }
     }
     return place
+  }
+}
+
+extension String {
+  /// Whether `text` stands anywhere in it. The standard library's own brings the regular expression engine along, 1 MB.
+  fileprivate func holds(_ text: String) -> Bool {
+    let (bytes, wanted) = (Array(utf8), Array(text.utf8))
+    guard wanted.count <= bytes.count else { return false }
+    return (0...bytes.count - wanted.count).contains { bytes[$0..<$0 + wanted.count].elementsEqual(wanted) }
   }
 }
