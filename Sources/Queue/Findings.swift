@@ -27,7 +27,7 @@ struct Findings: Sendable {
     damages.append(contentsOf: cardFound.damages)
     cardSummary = cardFound.summary
     newestTimestamp = max(hotFound.newestTimestamp, cardFound.newestTimestamp)
-let hotIsWhole = hot.newest > 0 && !hotFound.hasGap && cardSummary.newest <= hot.newest
+    let hotIsWhole = hot.newest > 0 && !hotFound.hasGap && cardSummary.newest <= hot.newest
     // Where the card alone has records from amid the hot log's, writing these again would break the order.
     persisted = card.trust(hotIsWhole ? hotFound.cursor?.persisted ?? 0 : nil)
     acknowledged = max(hotFound.cursor?.acknowledged ?? 0, cardFound.cursor?.acknowledged ?? 0)

@@ -5,11 +5,25 @@ public struct Key: Sendable {
   /// UTF-16 units of the longest key the server stores.
   public static let longest = 255
 
-  public let name: String
+  public var name: String { storage.name }
   /// `"name":`, escaped, as it stands in a body.
-  public let encoded: [UInt8]
-  /// Of `encoded`, computed once: a key is looked up for every value.
-  private let hash: Int
+  public var encoded: [UInt8] { storage.encoded }
+  private var hash: Int { storage.hash }
+  private let storage: Storage
+
+  /// One object, so that copying a reading is one retain.
+  private final class Storage: Sendable {
+    let name: String
+    let encoded: [UInt8]
+    /// Of `encoded`, computed once: a key is looked up for every value.
+    let hash: Int
+
+    init(name: String, encoded: [UInt8], hash: Int) {
+      self.name = name
+      self.encoded = encoded
+      self.hash = hash
+    }
+  }
 
   /// - Parameter name: The key as the server will show it.
   /// - Throws: `KeyError` for a key that would cost the record all of its values.
@@ -20,15 +34,13 @@ public struct Key: Sendable {
 
   /// - Parameter name: A name without any problem.
   init(checked name: String) {
-    self.name = name
     var encoded: [UInt8] = []
     encoded.reserveCapacity(name.utf8.count + 3)
     name.appendJSON(to: &encoded)
     encoded.append(UInt8(ascii: ":"))
-    self.encoded = encoded
     var hasher = Hasher()
     encoded.withUnsafeBytes { hasher.combine(bytes: $0) }
-    hash = hasher.finalize()
+    storage = Storage(name: name, encoded: encoded, hash: hasher.finalize())
   }
 
   private static func problem(of name: String) -> KeyError? {
@@ -50,7 +62,7 @@ public struct Key: Sendable {
 
 extension Key: Hashable {
   public static func == (first: Key, second: Key) -> Bool {
-    first.hash == second.hash && first.encoded == second.encoded
+    first.storage === second.storage || first.hash == second.hash && first.encoded == second.encoded
   }
 
   public func hash(into hasher: inout Hasher) {

@@ -86,7 +86,7 @@ actor Sampler {
     for (sensor, fault) in output.faults { report(fault, of: sensor) }
     guard !output.samples.isEmpty else { return }
     for (sensor, sample) in output.samples { note(sample, of: sensor) }
-    let samples = output.samples.map(\.sample)
+    let samples = output.samples
     recorder.assumeIsolated { _ = $0.record(samples) }
   }
 
