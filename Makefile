@@ -35,7 +35,9 @@ lint: setup
 bench: build
 	Benchmarks/run $(BENCH)
 
-install: build
+# Apart from build: root mostly has no Swift in PATH, and its files would be in the way of the next build.
+install:
+	@test -x $(RELEASE)/baudgated && test -x $(RELEASE)/baudgate || { echo "run 'make build' first" >&2; exit 1; }
 	install -D -m 0755 -s $(RELEASE)/baudgated $(DESTDIR)$(PREFIX)/libexec/baudgate/baudgated
 	install -D -m 0755 -s $(RELEASE)/baudgate $(DESTDIR)$(PREFIX)/bin/baudgate
 	install -D -m 0644 systemd/baudgate.service $(DESTDIR)$(PREFIX)/lib/systemd/system/baudgate.service

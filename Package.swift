@@ -48,7 +48,7 @@ let package = Package(
     room("Sensors", uses: ["Telemetry", "YAML", "CPCRE2"]),
     room("Queue", uses: ["EventLoop", "Telemetry", "YAML", "CKernel", logging]),
     room("ThingsBoard", uses: ["EventLoop", "Telemetry", "CCurl", "CKernel"]),
-    room("Configuration", uses: ["YAML", "Hardware", "Sensors", "Queue", "ThingsBoard", "Telemetry"]),
+    room("Configuration", uses: ["YAML", "Hardware", "Sensors", "Queue", "ThingsBoard", "Telemetry", logging]),
     room(
       "Gateway",
       uses: [
@@ -65,11 +65,11 @@ let package = Package(
     tests(of: "Telemetry"),
     tests(of: "YAML"),
     tests(of: "EventLoop"),
-    tests(of: "Hardware", uses: ["EventLoop", "CKernel"]),
-    tests(of: "Sensors", uses: ["Telemetry"]),
+    tests(of: "Hardware", uses: ["EventLoop", "Telemetry", "CKernel", logging]),
+    tests(of: "Sensors", uses: ["Telemetry", "YAML"]),
     tests(of: "Queue", uses: ["EventLoop"]),
     tests(of: "ThingsBoard", uses: ["EventLoop", "Telemetry", "Simulator"]),
-    tests(of: "Configuration"),
+    tests(of: "Configuration", uses: ["Hardware", "Queue", "Sensors", "Telemetry", "ThingsBoard"]),
     tests(of: "Gateway", uses: ["EventLoop", "Telemetry", "ThingsBoard"]),
     tests(of: "Simulator", uses: ["Telemetry"]),
     .testTarget(

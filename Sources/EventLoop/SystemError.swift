@@ -30,12 +30,19 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// Runs a call that answers a negative value and sets `errno` on failure; repeats it after `EINTR`.
 @discardableResult
-public func check<Result: BinaryInteger>(_ call: String, _ body: () -> Result) throws(SystemError) -> Result {
+public func check(_ call: @autoclosure () -> String, _ body: () -> CInt) throws(SystemError) -> CInt {
+  CInt(truncatingIfNeeded: try check(call()) { Int(body()) })
+}
+
+/// The same for calls that count bytes.
+// Not generic: across modules each call would go through the witness table of its integer.
+@discardableResult
+public func check(_ call: @autoclosure () -> String, _ body: () -> Int) throws(SystemError) -> Int {
   while true {
     let result = body()
     if result >= 0 { return result }
     let error = Glibc.errno
-    if error != EINTR { throw SystemError(call, errno: error) }
+    if error != EINTR { throw SystemError(call(), errno: error) }
   }
 }
 

@@ -6,12 +6,14 @@ extension PortError {
   static func opening(_ path: String, _ cause: SystemError) -> PortError {
     switch cause.errno {
     case ENOENT, ENOTDIR:
-      PortError(code: .absent, message: "\(path) is not there; is it plugged in?", cause: cause)
+      PortError(code: .absent, message: "\(path) is not there: not plugged in, or its name has changed", cause: cause)
     case ENXIO, ENODEV:
-      PortError(code: .absent, message: "\(path) has no device behind it; is it plugged in?", cause: cause)
+      PortError(
+        code: .absent, message: "\(path) has no device behind it: not plugged in, or no such port", cause: cause)
     case EACCES, EPERM:
       PortError(
-        code: .forbidden, message: "may not open \(path); is the user baudgate in the group dialout?", cause: cause)
+        code: .forbidden, message: "may not open \(path); the user baudgate must be in its group, mostly dialout",
+        cause: cause)
     case EBUSY: inUse(path, cause)
     case EISDIR: notATerminal(path, cause)
     case EMFILE, ENFILE:
@@ -37,7 +39,7 @@ extension PortError {
       PortError(code: .gone, message: "\(path) went away while it was being set up", cause: cause)
     case EIO:
       PortError(
-        code: .failed, message: "\(path) does not answer; has this /dev entry a chip behind it?", cause: cause)
+        code: .failed, message: "\(path) does not answer; there may be no chip behind this name", cause: cause)
     case EINVAL:
       PortError(code: .failed, message: "\(path) refuses \(notation); check `baud:` and its like", cause: cause)
     default: PortError(code: .failed, message: "cannot set \(path) to \(notation)", cause: cause)
@@ -48,11 +50,11 @@ extension PortError {
   static func transferring(_ path: String, _ cause: SystemError) -> PortError {
     switch cause.errno {
     case EIO, ENXIO, ENODEV, EPIPE: gone(path, cause)
-    default: PortError(code: .failed, message: "\(path) failed", cause: cause)
+    default: PortError(code: .failed, message: "\(path): the driver reports an error", cause: cause)
     }
   }
 
   static func gone(_ path: String, _ cause: SystemError? = nil) -> PortError {
-    PortError(code: .gone, message: "\(path) hung up; was it unplugged?", cause: cause)
+    PortError(code: .gone, message: "\(path) hung up: unplugged, or without power", cause: cause)
   }
 }

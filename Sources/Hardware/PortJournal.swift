@@ -6,16 +6,18 @@ struct PortJournal {
   private let log: Logger
   private let name: String
   private let options: SerialOptions
+  private let timing: PortTiming
   private var told: Set<PortError.Code> = []
-  private var toldOfFlapping = false
-  private var isOutageOpen = false
+  private var isFlappingTold = false
+  private var isOutageTold = false
   private var outageBegan: Duration?
   private var warnedOf: SerialOptions?
   private var wasOpen = false
 
-  init(name: String, options: SerialOptions, log: Logger) {
+  init(name: String, options: SerialOptions, timing: PortTiming, log: Logger) {
     self.name = name
     self.options = options
+    self.timing = timing
     var log = log
     log[metadataKey: "port"] = "\(name)"
     self.log = log
@@ -23,34 +25,38 @@ struct PortJournal {
 
   /// An attempt to open it failed.
   mutating func failed(_ error: PortError) {
-    begin()
-    guard told.insert(error.code).inserted else {
-      log.debug("\(name): \(error)")
-      return
-    }
-    isOutageOpen = true
-    log.error("\(name): \(error); tried again at least every \(Self.interval(error)) s")
+    beginOutage()
+    guard told.insert(error.code).inserted else { return log.debug("\(name): \(error)") }
+    isOutageTold = true
+    // A missing device may be switched off for good reason; the others want a person.
+    log.log(
+      level: error.code == .absent ? .warning : .error,
+      "\(name): \(error.message); tried again at least every \(interval(error))\(Self.reason(error))")
   }
 
+  /// It was open and no longer is.
   mutating func lost(_ error: PortError, afterBeingOpenFor duration: Duration) {
-    if duration >= SerialPortStateMachine.stable {
+    if duration >= timing.stable {
       told = []
-      toldOfFlapping = false
+      isFlappingTold = false
     }
-    begin()
+    beginOutage()
     if told.insert(error.code).inserted {
-      isOutageOpen = true
+      // What comes next is no news.
+      if error.code == .gone { told.insert(.absent) }
+      isOutageTold = true
       log.warning(
         """
-        \(name) (\(options.notation)): \(error); was open for \(Self.text(duration)); \
-        opened again when it is back, looked for at least every \(Self.interval(error)) s
+        \(name) (\(options.notation)): \(error.message); it was open for \(duration.forHumans); \
+        opened again as soon as it is there, looked for at least every \(interval(error))\(Self.reason(error))
         """)
-    } else if !toldOfFlapping {
-      toldOfFlapping = true
-      isOutageOpen = true
+    } else if !isFlappingTold {
+      isFlappingTold = true
+      isOutageTold = true
       log.warning(
         """
-        \(name): \(error) again, after \(Self.text(duration)); tried at least every \(Self.interval(error)) s, silently
+        \(name): \(error.message); it was open for \(duration.forHumans) only, again; tried at least every \
+        \(interval(error)), without a line each time; check cable and power\(Self.reason(error))
         """)
     } else {
       log.debug("\(name): \(error)")
@@ -58,16 +64,12 @@ struct PortJournal {
   }
 
   mutating func opened(_ granted: SerialOptions) {
-    if !wasOpen {
-      log.info("\(name): \(options.path) is open (\(granted.notation))")
-    } else if isOutageOpen {
-      let outage = outageBegan.map { " after \(Self.text(Uptime.monotonic - $0))" } ?? ""
-      log.notice("\(name): \(options.path) is open again\(outage) (\(granted.notation))")
-    } else {
-      log.debug("\(name): \(options.path) is open again (\(granted.notation))")
-    }
+    let again = wasOpen ? " again" : ""
+    let outage = outageBegan.map { " after \((Uptime.monotonic - $0).forHumans)" } ?? ""
+    let level: Logger.Level = isOutageTold ? .notice : wasOpen ? .debug : .info
+    log.log(level: level, "\(name): \(options.path) is open\(again)\(outage) (\(granted.notation))")
     wasOpen = true
-    isOutageOpen = false
+    isOutageTold = false
     outageBegan = nil
     let shortcomings = options.shortcomings(of: granted)
     if !shortcomings.isEmpty, warnedOf != granted {
@@ -80,34 +82,23 @@ struct PortJournal {
     warnedOf = granted
   }
 
-  func stuck(_ state: SerialPortStateMachine.State, for duration: Duration) {
+  /// A call on the pool takes too long.
+  func stuck(_ state: SerialPortStateMachine.State) {
     let call = if case .closing = state { "closing" } else { "opening" }
     log.error(
       """
-      \(name): \(call) \(options.path) has not returned for \(Self.text(duration)); its driver is stuck, \
-      waiting for it; unplug the adapter if it stays so
+      \(name): \(call) \(options.path) has not returned for \(timing.stuckAfter.forHumans), its driver is stuck; \
+      going on when it does; unplug the adapter if it stays so
       """)
   }
 
-  private mutating func begin() {
+  private mutating func beginOutage() {
     if outageBegan == nil { outageBegan = Uptime.monotonic }
   }
 
-  private static func interval(_ error: PortError) -> Int64 {
-    let most =
-      error.code == .absent || error.code == .gone
-      ? SerialPortStateMachine.mostWhileAbsent : SerialPortStateMachine.most
-    return most.components.seconds
+  private func interval(_ error: PortError) -> String {
+    (error.code == .absent || error.code == .gone ? timing.mostWhileAbsent : timing.most).forHumans
   }
 
-  /// `250 ms`, `12 s`, `3 min`, `5 h`
-  private static func text(_ duration: Duration) -> String {
-    let milliseconds = duration.wholeMilliseconds
-    return switch milliseconds {
-    case ..<1000: "\(milliseconds) ms"
-    case ..<120_000: "\(milliseconds / 1000) s"
-    case ..<7_200_000: "\(milliseconds / 60_000) min"
-    default: "\(milliseconds / 3_600_000) h"
-    }
-  }
+  private static func reason(_ error: PortError) -> String { error.cause.map { " (\($0))" } ?? "" }
 }

@@ -5,15 +5,6 @@ internal import EventLoop
 /// At most one opening or closing is under way at any time, so a driver that is stuck costs one thread of the pool, and
 /// the old descriptor is closed before the path is opened again.
 struct SerialPortStateMachine {
-  /// The wait after a port was lost that had been open for `stable`: most hang-ups are a cable touched.
-  static let firstRetry = Duration.milliseconds(250)
-  /// How long a port must have been open for its loss to count as a new outage.
-  static let stable = Duration.seconds(10)
-  /// A missing device is looked for at least this often: one failing open(2) costs little, and a person who plugged it
-  /// in waits beside it.
-  static let mostWhileAbsent = Duration.seconds(5)
-  static let most = Duration.seconds(30)
-
   enum State: Equatable {
     case closed
     case opening
@@ -57,8 +48,14 @@ struct SerialPortStateMachine {
   }
 
   private(set) var state = State.closed
-  private var backoff = Backoff(first: .seconds(1), most: Self.most, jitter: .equal)
+  private let timing: PortTiming
+  private var backoff: Backoff
   private var retriesAtOnce = true
+
+  init(timing: PortTiming = .standard) {
+    self.timing = timing
+    backoff = Backoff(first: timing.first, most: timing.most, jitter: .equal)
+  }
 
   /// - Parameter generator: For the jitter.
   mutating func handle(_ event: Event, using generator: inout some RandomNumberGenerator) -> Action {
@@ -134,7 +131,7 @@ struct SerialPortStateMachine {
     switch state {
     case .open:
       // A port that opens and hangs up at once goes on with longer waits.
-      if duration >= Self.stable {
+      if duration >= timing.stable {
         backoff.reset()
         retriesAtOnce = true
       }
@@ -172,9 +169,9 @@ struct SerialPortStateMachine {
     state = .waiting(error)
     if error.code == .gone, retriesAtOnce {
       retriesAtOnce = false
-      return .wait(Self.firstRetry)
+      return .wait(timing.firstRetry)
     }
     let delay = backoff.next(using: &generator)
-    return .wait(error.code == .absent ? min(delay, Self.mostWhileAbsent) : delay)
+    return .wait(error.code == .absent ? min(delay, timing.mostWhileAbsent) : delay)
   }
 }

@@ -20,8 +20,12 @@ extension SensorOptions {
     reader.notYet("device", "several devices")
     reader.notYet("filters", "filters")
     reader.notYet("interval", "polled sensors")
-    // The keys of an unknown protocol cannot be judged: `finish` would call all of them unknown.
-    guard let entry else { return nil }
+    guard let entry else {
+      // The keys of an unknown protocol cannot be judged: `finish` would call all of them unknown.
+      Self.reportMissing("port", &reader)
+      Self.reportMissing("protocol", &reader)
+      return nil
+    }
 
     let naming = KeyNaming(sensor: name, hasPrefix: prefix, report: report)
     Self.checkName(name, naming, &reader)
@@ -44,10 +48,7 @@ extension SensorOptions {
   }
 
   private static func protocolEntry(_ reader: inout MappingReader) -> ProtocolEntry? {
-    guard let node = reader.node("protocol") else {
-      _ = reader.finish(hints: [:])
-      return nil
-    }
+    guard let node = reader.node("protocol") else { return nil }
     if let text = node.text {
       if let entry = SensorProtocols.entry(named: text) { return entry }
       if SensorProtocols.announced.contains(text) {
@@ -60,6 +61,17 @@ extension SensorOptions {
     let expected = known.count == 1 ? known[0] : "one of " + listed(known, or: true)
     reader.mismatch("protocol", expected: expected, words: known + SensorProtocols.announced)
     return nil
+  }
+
+  /// Does for one key what `finish` does for all.
+  private static func reportMissing(_ key: String, _ reader: inout MappingReader) {
+    guard !reader.has(key), case .mapping(let entries) = reader.node.value else { return }
+    if let near = entries.first(where: { nearestWord(to: $0.name, among: [key]) != nil }) {
+      let message = "unknown key \(quoted(near.name)) in \(reader.path); did you mean \(quoted(key))?"
+      reader.diagnostics.error(at: near.key, message)
+    } else {
+      reader.error(at: key, "\(reader.path) has no \(quoted(key)), which is required")
+    }
   }
 
   private static func report(_ reader: inout MappingReader) -> Report {
@@ -81,7 +93,7 @@ extension SensorOptions {
 
   private static func units(_ reader: inout MappingReader) -> [Unit] {
     var units: [Unit] = []
-    for entry in reader.entries("units") ?? [] {
+    for entry in reader.entries("units") ?? [] where entry.value.value != .invalid {
       if let unit = entry.value.text, !entry.value.isNull, unit.unicodeScalars.count <= longestUnit {
         units.append(Unit(name: entry.name, unit: unit, key: entry.key))
       } else {

@@ -59,7 +59,7 @@ private struct DecimalLiteral {
   private mutating func append(_ digit: UInt8, inFraction: Bool) {
     let (tenfold, overflow) = significand.multipliedReportingOverflow(by: 10)
     let (next, carried) = tenfold.addingReportingOverflow(UInt64(digit))
-    if truncated || overflow || carried {
+    if overflow || carried {
       truncated = true
     } else {
       significand = next

@@ -26,3 +26,16 @@ public enum JSON: Sendable, Hashable {
     return members.first { $0.name.utf8.elementsEqual(name.utf8) }?.value
   }
 }
+
+extension JSON {
+  /// A value as a member of a document.
+  public init(_ value: Value) {
+    switch value {
+    case .bool(let bool): self = .bool(bool)
+    case .long(let long): self = .integer(long)
+    case .double(let double): self = .double(double)
+    case .string(let string): self = .string(string)
+    case .json(let json): self = json
+    }
+  }
+}

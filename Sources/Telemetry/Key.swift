@@ -5,11 +5,25 @@ public struct Key: Sendable {
   /// UTF-16 units of the longest key the server stores.
   public static let longest = 255
 
-  public let name: String
+  public var name: String { storage.name }
   /// `"name":`, escaped, as it stands in a body.
-  public let encoded: [UInt8]
-  /// Of `encoded`, computed once: a key is looked up for every value.
-  private let hash: Int
+  public var encoded: [UInt8] { storage.encoded }
+  private var hash: Int { storage.hash }
+  private let storage: Storage
+
+  /// One object, so that copying a reading is one retain.
+  private final class Storage: Sendable {
+    let name: String
+    let encoded: [UInt8]
+    /// Of `encoded`, computed once: a key is looked up for every value.
+    let hash: Int
+
+    init(name: String, encoded: [UInt8], hash: Int) {
+      self.name = name
+      self.encoded = encoded
+      self.hash = hash
+    }
+  }
 
   /// - Parameter name: The key as the server will show it.
   /// - Throws: `KeyError` for a key that would cost the record all of its values.
@@ -19,19 +33,18 @@ public struct Key: Sendable {
   }
 
   /// - Parameter name: A name without any problem.
-  private init(checked name: String) {
-    self.name = name
+  init(checked name: String) {
     var encoded: [UInt8] = []
     encoded.reserveCapacity(name.utf8.count + 3)
     name.appendJSON(to: &encoded)
     encoded.append(UInt8(ascii: ":"))
-    self.encoded = encoded
     var hasher = Hasher()
     encoded.withUnsafeBytes { hasher.combine(bytes: $0) }
-    hash = hasher.finalize()
+    storage = Storage(name: name, encoded: encoded, hash: hasher.finalize())
   }
 
   private static func problem(of name: String) -> KeyError? {
+    if isPlain(name) { return nil }
     var blank = true
     var previous: Unicode.Scalar = " "
     for scalar in name.unicodeScalars {
@@ -49,7 +62,7 @@ public struct Key: Sendable {
 
 extension Key: Hashable {
   public static func == (first: Key, second: Key) -> Bool {
-    first.hash == second.hash && first.encoded == second.encoded
+    first.storage === second.storage || first.hash == second.hash && first.encoded == second.encoded
   }
 
   public func hash(into hasher: inout Hasher) {
@@ -70,7 +83,7 @@ extension Key {
   ///
   /// - Returns: The key; `nil` where nothing is left.
   public static func cleaned(_ raw: String) -> Key? {
-    if problem(of: raw) == nil, !raw.utf8.contains(where: \.needsCleaning) { return Key(checked: raw) }
+    if isPlain(raw) { return Key(checked: raw) }
     var scalars = String.UnicodeScalarView()
     var units = 0
     for scalar in raw.unicodeScalars {
@@ -86,7 +99,16 @@ extension Key {
   }
 }
 
-extension UInt8 {
-  /// White space, `>` and `}`: allowed inside a key a person chose, but perhaps not where they stand.
-  fileprivate var needsCleaning: Bool { self == 0x20 || self == UInt8(ascii: ">") || self == UInt8(ascii: "}") }
+extension Key {
+  /// Whether the name is short, visible ASCII without `<`, `>` and braces, as nearly all are: nothing to check or clean.
+  private static func isPlain(_ name: String) -> Bool {
+    let bytes = name.utf8
+    return (1...longest).contains(bytes.count)
+      && bytes.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "{"), UInt8(ascii: "}"): false
+        default: (0x21...0x7E).contains(byte)
+        }
+      }
+  }
 }

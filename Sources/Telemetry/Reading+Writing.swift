@@ -33,8 +33,8 @@ public func appendValues(
 
 extension Key {
   /// The two keys which, side by side, make the server read a record as `{"ts": …, "values": {…}}`.
-  fileprivate static let timestamp = try? Key("ts")
-  fileprivate static let values = try? Key("values")
+  fileprivate static let timestamp = Key(checked: "ts")
+  fileprivate static let values = Key(checked: "values")
 }
 
 /// Knows which readings of a record are followed by another of the same key.

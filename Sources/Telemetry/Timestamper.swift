@@ -4,8 +4,8 @@
 /// - A record takes its capture time where that is later than the last value of each of its keys.
 /// - Else it takes the millisecond after the latest of them, so that a key's values keep their order, as long as that is
 ///   not more than `longestLead` ahead of the clock.
-/// - Else, where the milliseconds up to that limit are all used, it takes the limit itself: the newest value of that
-///   millisecond stands, and what it replaces is counted.
+/// - Else, where no millisecond up to that limit is left, it takes the limit itself: the newest value of that millisecond
+///   stands, and what it replaces is counted.
 /// - Else the clock was set back by more than that, and the record takes its capture time. Of the future it left, each
 ///   key remembers its latest runs of used milliseconds and steps over them when the clock gets there again; of the past
 ///   before them it remembers nothing.
@@ -18,8 +18,12 @@ public struct Timestamper: Sendable {
   public static let defaultCapacity = 10_000
 
   private let capacity: Int
-  private var used: [Key: UsedMilliseconds] = [:]
+  private var slots: [Key: Int] = [:]
+  /// By slot.
+  private var used: [UsedMilliseconds] = []
   private var floor: UsedMilliseconds?
+  /// The slots of the record being placed; kept for its storage.
+  private var record: [Int] = []
 
   /// - Parameters:
   ///   - floor: The newest timestamp found in the queue after a restart, in milliseconds since 1970: the second up to it
@@ -33,7 +37,7 @@ public struct Timestamper: Sendable {
   /// Finds the millisecond for a record and marks it used. Takes time in proportion to the record's keys.
   ///
   /// - Parameters:
-  ///   - readings: The record's readings.
+  ///   - readings: The record's readings; those that are not sent take no place.
   ///   - milliseconds: When it was captured, in milliseconds since 1970.
   ///   - now: What the clock says, in milliseconds since 1970.
   /// - Returns: The record's timestamp, and how many values it replaces, those of a key that occurs twice in it
@@ -44,45 +48,59 @@ public struct Timestamper: Sendable {
     let limit = max(milliseconds, now.addingSaturated(Self.longestLead))
     var timestamp = milliseconds
     var mayBeFull = false
-    for reading in readings {
-      guard let known = used[reading.key] ?? floor else { continue }
-      timestamp = max(timestamp, known.free(from: milliseconds, before: limit))
-      if known.last >= limit { mayBeFull = true }
+    record.removeAll(keepingCapacity: true)
+    for reading in readings where reading.value.unsendable == nil {
+      let slot = slot(of: reading.key)
+      record.append(slot)
+      timestamp = max(timestamp, used[slot].free(from: milliseconds, before: limit))
+      if used[slot].last >= limit { mayBeFull = true }
     }
     // What lies between is used by one of the keys, so the limit is the only place left.
-    if mayBeFull, isFull(for: readings, from: timestamp, through: limit) { timestamp = limit }
+    if mayBeFull, record.contains(where: { used[$0].isFull(from: timestamp, through: limit) }) { timestamp = limit }
     var replaced = 0
-    for reading in readings {
-      if used[reading.key, default: floor ?? UsedMilliseconds()].insert(timestamp) { replaced += 1 }
-    }
+    for slot in record where used[slot].insert(timestamp) { replaced += 1 }
     if used.count > capacity { forget(now: now) }
     return (timestamp, replaced)
   }
 
-  private func isFull(for readings: [Reading], from timestamp: Int64, through limit: Int64) -> Bool {
-    readings.contains { (used[$0.key] ?? floor)?.isFull(from: timestamp, through: limit) ?? false }
+  /// Keys remembered at present.
+  var count: Int { used.count }
+
+  private mutating func slot(of key: Key) -> Int {
+    if let slot = slots[key] { return slot }
+    slots[key] = used.count
+    used.append(floor ?? UsedMilliseconds())
+    return used.count - 1
   }
 
-  /// Forgets keys until half of the capacity is free, raising the floor to their last values.
+  /// Forgets keys until half of the capacity is free.
   private mutating func forget(now: Int64) {
+    let limit = now.addingSaturated(Self.longestLead)
+    // A floor in a future the clock was set back from protects nothing any more.
+    if let last = floor?.last, last > limit { floor = nil }
     forget(through: now)
-    if used.count > capacity / 2 { forget(through: now.addingSaturated(Self.longestLead)) }
-    // What is left are futures the clock was set back from; too many keys to remember those.
-    if used.count > capacity / 2 { used.removeAll(keepingCapacity: true) }
+    if used.count > capacity / 2 { forget(through: limit) }
+    if used.count > capacity / 2 {
+      // What is left are such futures; there are too many to remember them.
+      slots = [:]
+      used = []
+    }
   }
 
-  /// Forgets the keys without any value after a millisecond; up to their last one the others count as used, too.
+  /// Forgets the keys without a value after a millisecond; up to the last value before it unknown keys count as used.
   private mutating func forget(through milliseconds: Int64) {
-    var newest: Int64?
-    for known in used.values {
-      if let last = known.last(through: milliseconds) { newest = max(newest ?? last, last) }
+    var kept: [UsedMilliseconds] = []
+    for (key, slot) in slots {
+      let known = used[slot]
+      raiseFloor(to: known.last(through: milliseconds))
+      slots[key] = known.last > milliseconds ? kept.count : nil
+      if known.last > milliseconds { kept.append(known) }
     }
-    used = used.filter { $0.value.last > milliseconds }
-    raiseFloor(to: newest)
+    used = kept
   }
 
   private mutating func raiseFloor(to milliseconds: Int64?) {
-    guard let milliseconds, milliseconds > floor?.last ?? Int64.min else { return }
+    guard let milliseconds, milliseconds > floor?.last ?? .min else { return }
     floor = UsedMilliseconds(milliseconds.addingSaturated(-Self.longestLead)...milliseconds)
   }
 }

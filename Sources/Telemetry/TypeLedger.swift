@@ -27,8 +27,10 @@ public struct TypeLedger: Sendable {
   /// - Returns: The reading to send, its LONG made a DOUBLE where the key's type asks for it and a double holds it
   ///   exactly (the server mixes the two without harm); or what changed.
   public mutating func admit(_ reading: Reading) -> Result<Reading, TypeChange> {
+    // The server skips it, so it has no type.
+    if case .json(.null) = reading.value { return .success(reading) }
     let kind = reading.value.kind
-    guard let index = entries.index(forKey: reading.key) else {
+    guard let established = entries[reading.key]?.kind else {
       if entries.count < capacity {
         entries[reading.key] = Entry(kind: kind)
       } else {
@@ -36,19 +38,18 @@ public struct TypeLedger: Sendable {
       }
       return .success(reading)
     }
-    let established = entries.values[index].kind
     if established == kind { return .success(reading) }
     switch (established, kind) {
     case (.long, .double):
-      entries.values[index].kind = .double
+      entries[reading.key]?.kind = .double
       return .success(reading)
     case (.double, .long):
       guard let value = reading.value.exactDouble else { return .success(reading) }
       return .success(Reading(reading.key, .double(value)))
     default:
       refused += 1
-      let isFirst = !entries.values[index].reported
-      entries.values[index].reported = true
+      let isFirst = entries[reading.key]?.reported == false
+      entries[reading.key]?.reported = true
       return .failure(TypeChange(key: reading.key, established: established, found: kind, isFirst: isFirst))
     }
   }

@@ -1,11 +1,11 @@
 /// The milliseconds in which a key is known to have a value, as a few runs; older ones are forgotten.
 struct UsedMilliseconds: Sendable {
-  /// Runs remembered ahead of the current one, left behind when the clock was set back; of more the oldest go.
-  static let mostRunsAhead = 3
+  /// Runs remembered that lay in the future after the clock was set back; of more the oldest go.
+  static let mostAbandonedRuns = 3
 
   /// The run the last value went to.
   private var current: ClosedRange<Int64>?
-  private var ahead: [ClosedRange<Int64>] = []
+  private var abandoned: [ClosedRange<Int64>] = []
 
   init(_ run: ClosedRange<Int64>? = nil) {
     current = run
@@ -13,7 +13,7 @@ struct UsedMilliseconds: Sendable {
 
   /// The latest millisecond of all.
   var last: Int64 {
-    ahead.reduce(current?.upperBound ?? .min) { max($0, $1.upperBound) }
+    abandoned.reduce(current?.upperBound ?? .min) { max($0, $1.upperBound) }
   }
 
   /// The end of the latest run that ends at `limit` or before; `nil` where there is none.
@@ -34,9 +34,10 @@ struct UsedMilliseconds: Sendable {
     return free
   }
 
-  /// Whether one run holds all from `milliseconds` through `limit`.
+  /// Whether no millisecond from `milliseconds` through `limit` is left: one run holds them all, or the last value has
+  /// reached the limit, and a value before it would be out of order.
   func isFull(from milliseconds: Int64, through limit: Int64) -> Bool {
-    var isFull = false
+    var isFull = current?.upperBound == limit
     forEachRun { run in
       if run.lowerBound <= milliseconds, run.upperBound >= limit { isFull = true }
     }
@@ -52,16 +53,13 @@ struct UsedMilliseconds: Sendable {
       return false
     }
     if run.contains(milliseconds) { return true }
-    if !ahead.isEmpty {
-      if ahead.contains(where: { $0.contains(milliseconds) }) { return true }
-      ahead.removeAll { $0.upperBound < milliseconds }
-    }
+    if abandoned.contains(where: { $0.contains(milliseconds) }) { return true }
     if run.upperBound < milliseconds {
       let continues = run.upperBound + 1 == milliseconds
       current = (continues ? run.lowerBound : milliseconds)...milliseconds
     } else {
-      if ahead.count >= Self.mostRunsAhead { ahead.removeFirst() }
-      ahead.append(run)
+      if abandoned.count >= Self.mostAbandonedRuns { abandoned.removeFirst() }
+      abandoned.append(run)
       current = milliseconds...milliseconds
     }
     return false
@@ -69,6 +67,6 @@ struct UsedMilliseconds: Sendable {
 
   private func forEachRun(_ body: (ClosedRange<Int64>) -> Void) {
     if let current { body(current) }
-    for run in ahead { body(run) }
+    for run in abandoned { body(run) }
   }
 }

@@ -49,25 +49,10 @@ extension DeviceAPIError {
     let words = secret.masked(in: failure.message)
     switch failure.code {
     case .cancelled: self.init(.cancelled, "the request was given up")
-    case .nameResolution: self.init(.unreachable, "\(words): check the network and its name server")
-    case .tls: self.init(.unreachable, "TLS failed: \(words)")
+    case .nameResolution: self.init(.unreachable, "cannot be reached: \(words); check the network and its name server")
+    case .tls: self.init(.unreachable, "cannot be reached: TLS failed: \(words)")
     case .timeout: self.init(.unreachable, "did not answer in time: \(words)")
-    case .connection, .reset, .other: self.init(.unreachable, words)
+    case .connection, .reset, .other: self.init(.unreachable, "cannot be reached: \(words)")
     }
   }
-}
-
-/// Source: RFC 3986, 2.3 (unreserved characters).
-func percentEncoded(_ text: String) -> String {
-  let hex = Array("0123456789ABCDEF".utf8)
-  var bytes: [UInt8] = []
-  for byte in text.utf8 {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
-      bytes.append(byte)
-    default: bytes += [UInt8(ascii: "%"), hex[Int(byte >> 4)], hex[Int(byte & 15)]]
-    }
-  }
-  return String(decoding: bytes, as: UTF8.self)
 }

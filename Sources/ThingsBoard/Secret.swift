@@ -11,28 +11,44 @@ public struct Secret: Sendable, Equatable, CustomStringConvertible, CustomDebugS
   public var debugDescription: String { description }
   public var customMirror: Mirror { Mirror(self, children: []) }
 
-  /// `text` with every occurrence of the secret masked: servers and proxies repeat paths in what they say.
+  /// `text` with every occurrence of the secret masked, percent-encoded ones too: servers and proxies repeat paths in
+  /// what they say.
   public func masked(in text: String) -> String {
-    guard !value.isEmpty else { return text }
-    var rest = Substring(text)
-    var result = ""
-    while let found = rest.firstRange(of: value) {
-      result += rest[..<found.lowerBound]
-      result += description
-      rest = rest[found.upperBound...]
+    let encoded = percentEncoded(value)
+    let plain = Self.replacing(value, in: text, with: description)
+    return encoded == value ? plain : Self.replacing(encoded, in: plain, with: description)
+  }
+
+  /// Compares bytes: by character, a combining mark behind a secret would hide it.
+  private static func replacing(_ needle: String, in text: String, with mask: String) -> String {
+    let (needle, bytes) = (Array(needle.utf8), Array(text.utf8))
+    guard let first = needle.first else { return text }
+    var result: [UInt8] = []
+    var index = 0
+    while index < bytes.count {
+      if bytes[index] == first, bytes[index...].starts(with: needle) {
+        result += mask.utf8
+        index += needle.count
+      } else {
+        result.append(bytes[index])
+        index += 1
+      }
     }
-    return result + rest
+    return String(decoding: result, as: UTF8.self)
   }
 }
 
-extension Substring {
-  /// Where `needle` begins first; the standard library's `firstRange` lives in another module and drags in `Regex`.
-  fileprivate func firstRange(of needle: String) -> Range<Index>? {
-    var start = startIndex
-    while start != endIndex {
-      if self[start...].hasPrefix(needle) { return start..<index(start, offsetBy: needle.count) }
-      formIndex(after: &start)
+/// Source: RFC 3986, 2.3 (unreserved characters).
+func percentEncoded(_ text: String) -> String {
+  let hex = Array("0123456789ABCDEF".utf8)
+  var bytes: [UInt8] = []
+  for byte in text.utf8 {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
+      bytes.append(byte)
+    default: bytes += [UInt8(ascii: "%"), hex[Int(byte >> 4)], hex[Int(byte & 15)]]
     }
-    return nil
   }
+  return String(decoding: bytes, as: UTF8.self)
 }

@@ -43,6 +43,9 @@ public final class Diagnostics {
   private var recordedErrors: [Diagnostic] = []
   private var recordedWarnings: [Diagnostic] = []
 
+  /// Whether a further error is counted and no more.
+  var isFull: Bool { errorCount >= Self.limit }
+
   public init(file: String = "") {
     self.file = file
   }

@@ -29,7 +29,8 @@ struct EventParser: ~Copyable {
     /// `nil` when libyaml knows only a byte's offset.
     var place: Place?
     var offset: Int
-    var contextLine: Int
+    /// Where what `context` speaks of began.
+    var contextPlace: Place?
   }
 
   private let parser: UnsafeMutablePointer<yaml_parser_t>
@@ -87,11 +88,11 @@ struct EventParser: ~Copyable {
     let state = parser.pointee
     let problem = state.problem.map { String(cString: $0) } ?? "out of memory"
     if state.error == YAML_READER_ERROR {
-      return Failure(problem: problem, context: nil, place: nil, offset: Int(state.problem_offset), contextLine: 0)
+      return Failure(problem: problem, context: nil, place: nil, offset: Int(state.problem_offset))
     }
     return Failure(
       problem: problem, context: state.context.map { String(cString: $0) },
       place: Place(line: Int(state.problem_mark.line) + 1, column: Int(state.problem_mark.column) + 1), offset: 0,
-      contextLine: Int(state.context_mark.line) + 1)
+      contextPlace: Place(line: Int(state.context_mark.line) + 1, column: Int(state.context_mark.column) + 1))
   }
 }

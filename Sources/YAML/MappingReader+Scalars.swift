@@ -9,6 +9,11 @@ extension MappingReader {
   /// Text that is not empty; `finish` reports it when absent.
   public mutating func requiredString(_ key: String) -> String? {
     require(key)
+    return nonEmptyString(key)
+  }
+
+  /// Text that is not empty.
+  public mutating func nonEmptyString(_ key: String) -> String? {
     guard let text = string(key) else { return nil }
     if text.isEmpty { mismatch(key, expected: "text that is not empty") }
     return text.isEmpty ? nil : text

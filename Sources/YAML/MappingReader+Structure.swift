@@ -15,14 +15,23 @@ public struct NamedNode: Sendable {
 
 extension MappingReader {
   /// A reader of the mapping under `key`.
-  public mutating func mapping(_ key: String, isSecret: Bool = false) -> MappingReader? {
+  ///
+  /// - Parameter mayBeEmpty: Whether `key:` with nothing behind it, as when all below is commented out, is as good as
+  ///   no key at all.
+  public mutating func mapping(
+    _ key: String, isSecret: Bool = false, mayBeEmpty: Bool = false
+  ) -> MappingReader? {
+    if mayBeEmpty, isNull(key) { return nil }
     guard let node = node(key) else { return nil }
     return MappingReader(
       node, path: path(of: key), name: key, isSecret: isSecret || self.isSecret, diagnostics: diagnostics)
   }
 
   /// The entries of the mapping under `key`, whose names a person chose, in the order of the file.
-  public mutating func entries(_ key: String) -> [NamedNode]? {
+  ///
+  /// - Parameter mayBeEmpty: As for `mapping`.
+  public mutating func entries(_ key: String, mayBeEmpty: Bool = false) -> [NamedNode]? {
+    if mayBeEmpty, isNull(key) { return nil }
     guard let node = node(key) else { return nil }
     guard case .mapping(let entries) = node.value else {
       mismatch(key, expected: "names, each on a line \"name: value\"")

@@ -26,6 +26,8 @@ public struct MappingReader {
   private let order: [YAMLNode.Entry]
   private var known: [String] = []
   private var missing: [String] = []
+  /// Known, but not worth proposing.
+  private var later: Set<String> = []
   private let errorsBefore: Int
 
   /// - Parameters:
@@ -70,6 +72,23 @@ public struct MappingReader {
   /// Whether `key` is there, with whatever value. Does not make it known.
   public func has(_ key: String) -> Bool { members[key] != nil }
 
+  /// Makes `key` known without reading it.
+  ///
+  /// - Returns: Whether it is there, with whatever value.
+  public mutating func makeKnown(_ key: String) -> Bool {
+    if !known.contains(key) { known.append(key) }
+    return has(key)
+  }
+
+  mutating func isNull(_ key: String) -> Bool {
+    makeKnown(key) && members[key]?.value.isNull == true
+  }
+
+  /// Whether `finish` will ask about a key here if one of `keys` was meant.
+  public func hasNearMiss(of keys: [String]) -> Bool {
+    order.contains { !known.contains($0.name) && nearestWord(to: $0.name, among: keys) != nil }
+  }
+
   /// Makes `finish` report each of `keys` that is absent, at the mapping's own place.
   public mutating func require(_ keys: String...) {
     for key in keys {
@@ -85,8 +104,8 @@ public struct MappingReader {
   ///
   /// - Parameter reason: What it belongs to, such as `Modbus`.
   public mutating func notYet(_ key: String, _ reason: String) {
-    if !known.contains(key) { known.append(key) }
-    guard let entry = members[key] else { return }
+    later.insert(key)
+    guard makeKnown(key), let entry = members[key] else { return }
     diagnostics.error(at: entry.key, "\(path(of: key)) is not supported yet by this version (\(reason))")
   }
 
@@ -122,6 +141,11 @@ public struct MappingReader {
   public mutating func finish(hints: [String: String] = [:]) -> Bool {
     var misspelt: Set<String> = []
     for entry in order where !known.contains(entry.name) {
+      // Nobody reads the words any more, and finding near ones takes time.
+      if diagnostics.isFull {
+        diagnostics.error(at: entry.key, "unknown key")
+        continue
+      }
       let (message, near) = message(ofUnknown: entry.name, hint: hints[entry.name])
       if let near { misspelt.insert(near) }
       diagnostics.error(at: entry.key, message)
@@ -151,7 +175,8 @@ extension MappingReader {
     let start = "unknown key \(shown)\(place)"
     if let hint { return ("\(start); \(hint)", nil) }
     if let near { return ("\(start); did you mean \(quoted(near))?", near) }
-    return ("\(start); expected \(known.isEmpty ? "no key at all" : listed(known, or: true))", nil)
+    let possible = known.filter { !later.contains($0) }
+    return ("\(start); expected \(possible.isEmpty ? "no key at all" : listed(possible, or: true))", nil)
   }
 }
 

@@ -6,15 +6,18 @@ enum SyntaxMessage {
     guard let place = failure.place else {
       return (Self.place(ofByte: failure.offset, in: input), unreadable(failure, in: input))
     }
+    if failure.problem == "found unexpected end of stream", let quote = failure.contextPlace {
+      return (quote, "the quote that opens here is never closed")
+    }
     let line = text(ofLine: place.line, in: input)
     if line.prefix(while: { $0 == " " || $0 == "\t" }).contains("\t") {
       let column = (line.firstIndex(of: "\t") ?? 0) + 1
       return (EventParser.Place(line: place.line, column: column), "a tab indents this line; YAML indents with spaces")
     }
     var message = failure.problem
-    if let context = failure.context, !message.contains(context) {
+    if let context = failure.context, !message.holds(context) {
       message += " \(context)"
-      if failure.contextLine > 0, failure.contextLine != place.line { message += " (from line \(failure.contextLine))" }
+      if let start = failure.contextPlace, start.line != place.line { message += " (from line \(start.line))" }
     }
     if let hint = hint(for: failure, at: place, line: line) { message += "; \(hint)" }
     return (place, message)
@@ -37,8 +40,7 @@ enum SyntaxMessage {
       return "a key follows on a line of its own, and text with \": \" in it needs quotes"
     case "could not find expected ':'":
       return "is a colon and a space missing after a key?"
-    case "found unexpected end of stream", "found unexpected document indicator":
-      return "the quote is never closed"
+    case "found unexpected document indicator": return "a quote is not closed"
     case "found unknown escape character", "did not find expected hexdecimal number":
       return "in double quotes a backslash is written twice; single quotes leave it alone"
     case "found character that cannot start any token":
@@ -76,5 +78,14 @@ enum SyntaxMessage {
       }
     }
     return place
+  }
+}
+
+extension String {
+  /// Whether `text` stands anywhere in it. The standard library's own brings the regular expression engine along, 1 MB.
+  fileprivate func holds(_ text: String) -> Bool {
+    let (bytes, wanted) = (Array(utf8), Array(text.utf8))
+    guard wanted.count <= bytes.count else { return false }
+    return (0...bytes.count - wanted.count).contains { bytes[$0..<$0 + wanted.count].elementsEqual(wanted) }
   }
 }

@@ -161,7 +161,7 @@ private struct Composer: ~Copyable {
       switch key.value {
       case .invalid: continue
       case .sequence, .mapping:
-        diagnostics.error(at: key, "\(key.described) cannot be a key; quote text that begins with { or [")
+        diagnostics.error(at: key, "\(key.described()) cannot be a key; quote text that begins with { or [")
         continue
       case .scalar(let name, let isPlain):
         if name == "<<", isPlain {

@@ -56,10 +56,9 @@ public struct YAMLNode: Sendable, Hashable {
   }
 
   /// What stands here, for a message: quoted text, `a list`, `a mapping`, `nothing`.
-  public var described: String { described(hidingText: false) }
-
+  ///
   /// - Parameter hidesText: Whether to say `text` rather than show it.
-  func described(hidingText hidesText: Bool) -> String {
+  public func described(hidingText hidesText: Bool = false) -> String {
     if isNull { return "nothing" }
     switch value {
     case .scalar(let text, _): return hidesText ? "text" : quoted(text)

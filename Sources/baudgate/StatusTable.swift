@@ -23,11 +23,11 @@ struct StatusTable {
   }
 
   private var sensors: [String] {
-    var lines = ["SENSOR           AGE       SAMPLES    ERRORS  VALUES"]
+    var lines = ["SENSOR           AGE           SAMPLES    ERRORS  VALUES"]
     for sensor in members("sensors") {
       lines.append(
         row([
-          (sensor.name, 17), (age(sensor.value["age_ms"]), 10), (word(sensor.value, "samples"), 11),
+          (sensor.name, 17), (age(sensor.value), 14), (word(sensor.value, "samples"), 11),
           (word(sensor.value, "errors"), 8), (values(sensor.value), 0),
         ]))
       if let error = sensor.value["last_error"] { lines.append("                 last error: \(Self.plain(error))") }
@@ -39,7 +39,7 @@ struct StatusTable {
     guard case .object(let members) = sensor["values"] else { return "" }
     return members.map { member in
       let unit = sensor["units"]?[member.name].map { " \(Self.plain($0))" } ?? ""
-      return "\(member.name)=\(Self.plain(member.value))\(unit)"
+      return "\(oneLine(member.name))=\(Self.plain(member.value))\(unit)"
     }.joined(separator: "  ")
   }
 
@@ -54,14 +54,16 @@ struct StatusTable {
 
   private func word(_ object: JSON, _ name: String) -> String { object[name].map(Self.plain) ?? "" }
 
-  private func age(_ value: JSON?) -> String {
-    guard case .integer(let milliseconds) = value else { return "never" }
-    return milliseconds < 10_000 ? "\(milliseconds) ms" : "\(milliseconds / 1000) s"
+  private func age(_ sensor: JSON) -> String {
+    let mark = sensor["stale"] == .bool(true) ? " stale" : ""
+    guard case .integer(let milliseconds) = sensor["age_ms"] else { return "never" + mark }
+    return (milliseconds < 10_000 ? "\(milliseconds) ms" : "\(milliseconds / 1000) s") + mark
   }
 
   private static func plain(_ value: JSON) -> String {
-    if case .string(let text) = value { return text }
-    return value.text
+    // Sensors and servers say what stands here, and a person's terminal shows it.
+    if case .string(let text) = value { return oneLine(text) }
+    return oneLine(value.text)
   }
 
   private func row(_ cells: [(text: String, width: Int)]) -> String {

@@ -22,7 +22,7 @@ import Testing
     #expect(await gateway.arrived(2), "\(gateway.daemon.log)")
     #expect(gateway.numbers() == [1, 2])
     #expect(lines(gateway.daemon.log, with: "line-sensor").count <= 12, "\(gateway.daemon.log)")
-    #expect(lines(gateway.daemon.log, with: "longer than").count == 1, "\(gateway.daemon.log)")
+    #expect(lines(gateway.daemon.log, with: "without a line end").count == 1, "\(gateway.daemon.log)")
     #expect(gateway.daemon.terminate() == 0)
     await gateway.end()
   }
@@ -54,7 +54,8 @@ import Testing
     let gateway = try await GatewayUnderTest()
     let path = gateway.scratch.file("baudgate.yaml")
     let good = try String(contentsOfFile: path, encoding: .utf8)
-    try gateway.scratch.write(good.replacingOccurrences(of: GatewayUnderTest.token, with: "WRONG_TOKEN_1"), to: "baudgate.yaml")
+    try gateway.scratch.write(
+      good.replacingOccurrences(of: GatewayUnderTest.token, with: "WRONG_TOKEN_1"), to: "baudgate.yaml")
     try await gateway.start()
     for number in 0..<20 { try gateway.line.send("N=\(number)\n") }
     let daemon = gateway.daemon
@@ -86,6 +87,22 @@ import Testing
     await gateway.end()
   }
 
+  /// timeout(1) sends SIGTERM to its child and to its group.
+  @Test func aSecondSIGTERMDoesNotCutTheStopShort() async throws {
+    let gateway = try await GatewayUnderTest()
+    await gateway.server.cutOff()
+    try await gateway.start()
+    for number in 0..<50 { try gateway.line.send("N=\(number)\n") }
+    let daemon = gateway.daemon
+    #expect(
+      try await eventually { ((try daemon.status()["queue"] as? [String: Any])?["records"] as? Int) == 50 })
+    daemon.signal(SIGTERM)
+    daemon.signal(SIGTERM)
+    #expect(daemon.terminate() == 0)
+    #expect(daemon.log.contains("50 kept for the next one"), "\(daemon.log)")
+    await gateway.end()
+  }
+
   @Test func aSecondDaemonSaysWhoHoldsTheStateAndEnds() async throws {
     let gateway = try await GatewayUnderTest()
     try await gateway.start()
@@ -101,6 +118,26 @@ import Testing
     await gateway.end()
   }
 
+  @Test func withoutAFreeDescriptorItAnswersAsSoonAsThereIsOne() async throws {
+    let gateway = try await GatewayUnderTest()
+    try await gateway.start()
+    try gateway.line.send("N=1\n")
+    #expect(await gateway.arrived(1))
+    let pid = gateway.daemon.pid
+    let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").compactMap { UInt($0) }
+    try setDescriptorLimit(of: pid, to: (open.max() ?? 0) + 1)
+    // Holds a descriptor for each number that is free below the limit.
+    let peers = (0..<16).map { _ in connectedSocket(gateway.scratch.file("run/control.sock")) }
+    #expect(peers.allSatisfy { $0 >= 0 })
+    try gateway.line.send("N=2\n")
+    #expect(await gateway.arrived(2), "the rest goes on: \(gateway.daemon.log)")
+    try setDescriptorLimit(of: pid, to: 512)
+    for peer in peers { close(peer) }
+    _ = try gateway.daemon.status()
+    #expect(gateway.daemon.terminate() == 0)
+    await gateway.end()
+  }
+
   @Test func aBadConfigurationIsStatus78WithEveryMistake() async throws {
     let scratch = try Scratch()
     try scratch.write(
@@ -109,7 +146,7 @@ import Testing
     #expect(result.status == 78)
     #expect(result.output.isEmpty)
     #expect(result.errors.contains("bad.yaml:2:3: ") && result.errors.contains(#""url""#), "\(result.errors)")
-    #expect(result.errors.contains("bad.yaml:4:23: ") && result.errors.contains(#""baud""#), "\(result.errors)")
+    #expect(result.errors.contains("bad.yaml:4:24: ") && result.errors.contains(#""baud""#), "\(result.errors)")
   }
 
   /// A full and a read-only state directory, on a file system of the test's own.
@@ -119,11 +156,11 @@ import Testing
     let state = gateway.scratch.file("state")
     let options = kind == "full" ? "size=64k" : "size=1m"
     guard mount("tmpfs", state, "tmpfs", 0, options) == 0 else { return }
-    defer { umount2(state, CInt(MNT_DETACH.rawValue)) }
+    defer { umount2(state, CInt(MNT_DETACH)) }
     if kind == "full" {
       try Data(repeating: 0, count: 64 << 10).write(to: URL(fileURLWithPath: state + "/filler"))
     } else {
-      #expect(mount("tmpfs", state, "tmpfs", UInt(MS_REMOUNT.rawValue | MS_RDONLY.rawValue), options) == 0)
+      #expect(mount("tmpfs", state, "tmpfs", UInt(MS_REMOUNT | MS_RDONLY), options) == 0)
     }
     await gateway.server.cutOff()
     try await gateway.start()
@@ -139,4 +176,22 @@ import Testing
     #expect(daemon.terminate() == 0)
     await gateway.end()
   }
+}
+
+/// prlimit(1) changes the soft limit of another process; Glibc's own is hidden from Swift.
+private func setDescriptorLimit(of pid: pid_t, to limit: UInt) throws {
+  let result = try DaemonProcess.run(["/usr/bin/prlimit", "--pid", "\(pid)", "--nofile=\(limit):"])
+  guard result.status == 0 else { throw DaemonProcess.Failure("prlimit: \(result.errors)") }
+}
+
+private func connectedSocket(_ path: String) -> CInt {
+  let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+  var address = sockaddr_un()
+  address.sun_family = sa_family_t(AF_UNIX)
+  withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix(107)) }
+  let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+  let result = withUnsafePointer(to: &address) {
+    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, length) }
+  }
+  return result == 0 ? descriptor : -1
 }

@@ -6,7 +6,7 @@ import Testing
 @Suite(.serialized) struct StallTests {
   /// The interposer, built once.
   static let faults: String? = {
-    let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .appendingPathComponent("Support/faults.c").path
     let library = NSTemporaryDirectory() + "/baudgate-faults-\(getpid()).so"
     let build = try? DaemonProcess.run(["/usr/bin/cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"])
@@ -20,7 +20,8 @@ import Testing
   ) async throws -> (gateway: GatewayUnderTest, sent: Int) {
     let library = try #require(Self.faults, "cc cannot build the interposer")
     let gateway = try await GatewayUnderTest(
-      more: more, url: url, environment: ["LD_PRELOAD": library, "WATCHDOG_USEC": "10000000"])
+      [("line", #"template: "N={n},{_}""#)], more: more, url: url,
+      environment: ["LD_PRELOAD": library, "WATCHDOG_USEC": "10000000"])
     try gateway.scratch.write("", to: "faults/\(fault)")
     try await gateway.start()
     let line = try gateway.line
@@ -30,7 +31,8 @@ import Testing
       // 16 ms of line time, as a USB adapter hands it over.
       var burst = ""
       while burst.utf8.count < 184 {
-        burst += "N=\(sent)\n"
+        // Long enough that one key does not get more than a value a millisecond.
+        burst += "N=\(sent),filling.the.line\n"
         sent += 1
       }
       try line.send(burst)
@@ -50,7 +52,9 @@ import Testing
     let status = try gateway.daemon.status()
     let sensor = (status["sensors"] as? [String: [String: Any]])?["line-sensor"]
     #expect(sensor?["samples"] as? Int == sent, "\(gateway.daemon.log)")
-    let told = gateway.daemon.log.split(separator: "\n").filter { $0.contains("baudgate-test.invalid") && $0.hasPrefix("<4>") }
+    let told = gateway.daemon.log.split(separator: "\n").filter {
+      $0.contains("baudgate-test.invalid") && $0.hasPrefix("<4>")
+    }
     #expect(told.count == 1, "\(gateway.daemon.log)")
     #expect(gateway.daemon.isRunning)
     await gateway.end()
@@ -58,7 +62,9 @@ import Testing
 
   @Test func aCardThatStalls() async throws {
     // Readings keep flowing to the server while the card does not answer.
-    let (gateway, sent) = try await streamDuring("fdatasync", seconds: Self.seconds + 6, more: "queue: {persist_after: 0s}\n") {
+    let (gateway, sent) = try await streamDuring(
+      "fdatasync", seconds: Self.seconds + 6, more: "queue: {persist_after: 0s}\n"
+    ) {
       gateway in
       let server = gateway.server
       #expect(await server.wait(upTo: .seconds(10)) { server.count(of: "n") > 100 }, "\(gateway.daemon.log)")
@@ -66,7 +72,8 @@ import Testing
     #expect(await gateway.arrived(sent), "\(gateway.daemon.log)")
     #expect(gateway.numbers() == Array(0..<sent))
     #expect(gateway.daemon.terminate() == 0)
-    #expect(gateway.daemon.log.split(separator: "\n").filter { $0.hasPrefix("<4>") }.count <= 2, "\(gateway.daemon.log)")
+    #expect(
+      gateway.daemon.log.split(separator: "\n").filter { $0.hasPrefix("<4>") }.count <= 2, "\(gateway.daemon.log)")
     await gateway.end()
   }
 

@@ -23,25 +23,40 @@ import ThingsBoard
   }
 }
 
+@Suite struct OutageLogTests {
+  @Test func anOutageIsToldOnceAndSoIsItsEnd() {
+    var log = OutageLog()
+    #expect(log.failed("unreachable", isOutage: true, now: .seconds(10)) == 0)
+    #expect(log.failed("unreachable", isOutage: true, now: .seconds(20)) == nil)
+    #expect(log.recovered(now: .seconds(100)) == .seconds(90))
+    #expect(log.recovered(now: .seconds(101)) == nil)
+    #expect(log.failed("unreachable", isOutage: true, now: .seconds(159)) == nil, "it is not over yet")
+    #expect(log.recovered(now: .seconds(160)) == nil)
+    #expect(log.failed("unreachable", isOutage: true, now: .seconds(220)) == 0, "another outage is news")
+  }
+
+  @Test func aServerThatComesAndGoesFloodsNoLog() {
+    var log = OutageLog()
+    var lines = 0
+    // Every second request fails, as at a rate limit, for half an hour.
+    for second in 0..<1800 {
+      if log.failed("serverError", isOutage: true, now: .seconds(second)) != nil { lines += 1 }
+      if log.recovered(now: .seconds(second) + .milliseconds(500)) != nil { lines += 1 }
+    }
+    #expect(lines <= 6)
+  }
+
+  @Test func aRefusedRecordIsNoOutage() {
+    var log = OutageLog()
+    #expect(log.failed("tooLarge", isOutage: false, now: .seconds(1)) == 0)
+    #expect(log.recovered(now: .seconds(2)) == nil)
+  }
+}
+
 @Suite struct LogHandlerTests {
   @Test func fieldNamesAreTheJournals() {
     #expect(BaudgateLogHandler.fieldName("sensor") == "BAUDGATE_SENSOR")
     #expect(BaudgateLogHandler.fieldName("unit id-2é") == "BAUDGATE_UNIT_ID_2_")
-  }
-
-  @Test func aLineStaysOneLineAndNoTerminalObeysIt() {
-    #expect(oneLine("a\nb\u{1B}[31mc\u{7F}") == "a b [31mc ")
-    #expect(oneLine("21 °C ✓") == "21 °C ✓")
-  }
-
-  @Test func durationsReadAsAPersonWouldSayThem() {
-    #expect(Duration.milliseconds(850).forHumans == "850 ms")
-    #expect(Duration.milliseconds(1540).forHumans == "1.5 s")
-    #expect(Duration.seconds(90).forHumans == "90 s")
-    #expect(Duration.seconds(600).forHumans == "10 min")
-    #expect(Duration.seconds(36_000).forHumans == "10 h")
-    #expect(Duration.seconds(864_000).forHumans == "10 d")
-    #expect(Duration.seconds(-1).forHumans == "0 ms")
   }
 }
 

@@ -76,11 +76,28 @@ import ThingsBoard
   }
 
   @Test func aSingleRecordTooLargeForTheServerIsParked() {
-    let result = Self.run(records: [1, 2, 3], maxRecords: 1) { batch in
+    let result = Self.run(records: [1, 2, 3], maxRecords: 1, bytesEach: 2_000_000) { batch in
       batch == [2] ? DeviceAPIError(.tooLarge, "413", status: 413) : nil
     }
     #expect(result.parked == [2])
     #expect(result.delivered == [1, 3])
+  }
+
+  @Test func aProxyThatFindsEverythingTooLargeIsNotAskedWithoutPauseAndNothingIsParked() {
+    var machine = UplinkStateMachine(maxRecords: 500, maxBytes: 100_000)
+    var generator = SplitMix(seed: 9)
+    var withoutPause = 0
+    for _ in 0..<100 {
+      let request = machine.nextRequest()
+      let records = min(request.records, max(1, request.bytes / 40))
+      let error = DeviceAPIError(.tooLarge, "413", status: 413)
+      switch machine.failed(error, request, records: records, bytes: records * 40, using: &generator) {
+      case .wait: withoutPause = 0
+      case .again: withoutPause += 1
+      case .acknowledge, .park: Issue.record("gave a record up")
+      }
+      #expect(withoutPause < 16)
+    }
   }
 
   @Test func anEmpty500OfOneRecordIsProvenBeforeItIsGivenUp() {

@@ -29,8 +29,10 @@ final class ScriptedServer: Sendable {
     var script: [Reply] = []
     var requests: [Request] = []
     var connections = 0
-    var descriptors: [CInt] = []
+    /// Open ones alone: a number may belong to somebody else as soon as it is closed.
+    var descriptors: Set<CInt> = []
     var isStopped = false
+    var isAccepting = true
   }
 
   private let state = Mutex(State())
@@ -61,25 +63,39 @@ final class ScriptedServer: Sendable {
   var url: String { "http://127.0.0.1:\(port)" }
 
   func stop() {
-    let open = state.withLock { state in
+    state.withLock { state in
       state.isStopped = true
-      return state.descriptors
+      for descriptor in state.descriptors { shutdown(descriptor, CInt(SHUT_RDWR)) }
     }
     shutdown(listener, CInt(SHUT_RDWR))
+    // The number may be another server's listener once it is closed, so nobody may be accepting on it.
+    while state.withLock({ $0.isAccepting }) { sched_yield() }
     close(listener)
-    for descriptor in open { shutdown(descriptor, CInt(SHUT_RDWR)) }
   }
 
   private func acceptAll() {
     while true {
       let descriptor = accept(listener, nil, nil)
-      guard descriptor >= 0 else { return }
-      let number = state.withLock { state in
-        state.descriptors.append(descriptor)
+      guard descriptor >= 0 else { break }
+      let number: Int? = state.withLock { state in
+        guard !state.isStopped else { return nil }
+        state.descriptors.insert(descriptor)
         state.connections += 1
         return state.connections - 1
       }
+      guard let number else {
+        close(descriptor)
+        break
+      }
       Self.onThread { self.serve(descriptor, number) }
+    }
+    state.withLock { $0.isAccepting = false }
+  }
+
+  private func end(_ descriptor: CInt) {
+    state.withLock { state in
+      state.descriptors.remove(descriptor)
+      close(descriptor)
     }
   }
 
@@ -97,21 +113,21 @@ final class ScriptedServer: Sendable {
         Self.send(descriptor, lines.joined(separator: "\r\n") + "\r\n\r\n" + body)
       case .bytesThenClose(let text):
         Self.send(descriptor, text)
-        close(descriptor)
+        end(descriptor)
         return
       case .reset:
         var linger = linger(l_onoff: 1, l_linger: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
-        close(descriptor)
+        end(descriptor)
         return
       case .hang:
         var byte: UInt8 = 0
         _ = recv(descriptor, &byte, 1, 0)
-        close(descriptor)
+        end(descriptor)
         return
       }
     }
-    close(descriptor)
+    end(descriptor)
   }
 
   private static func readRequest(_ descriptor: CInt, _ buffer: inout [UInt8]) -> (head: String, body: String)? {

@@ -16,6 +16,8 @@ import Testing
 
   @Test func everyOccurrenceIsMasked() {
     #expect(Secret("abc").masked(in: "abcabc x abc") == "‹secret›‹secret› x ‹secret›")
+    #expect(Secret("a#c").masked(in: "/a%23c/ a#c") == "/‹secret›/ ‹secret›")
+    #expect(Secret("abc").masked(in: "abc\u{301}") == "‹secret›\u{301}")
     #expect(Secret("").masked(in: "abc") == "abc")
     #expect(Secret("abcd").masked(in: "abc") == "abc")
   }

@@ -26,6 +26,8 @@ import Testing
     Row("200 with JSON does not", 200, "{}", type: "application/json", .notThingsBoard),
     Row("302 is a wrong URL", 302, "", .redirected),
     Row("400 blames the payload", 400, "bad", .poison),
+    Row("400 with nginx's page (http to its https port) is not the payload's", 400, "<html>400", .notThingsBoard),
+    Row("… nor is one that only its type tells", 400, "No", type: "text/html; charset=utf-8", .notThingsBoard),
     Row("401 is the token", 401, "", .unauthorized),
     Row("403 is a deleted device", 403, "Device was deleted!", .deviceDeleted),
     Row("404 is a wrong path", 404, "{}", .notFound),
@@ -34,6 +36,7 @@ import Testing
     Row("… though Spring calls the text JSON", 500, "Can't parse value: 1", type: "application/json", .poison),
     Row("500 with an empty body may be anything", 500, "", .serverError),
     Row("500 with a proxy's page is not the payload's fault", 500, "<html>", type: "text/html", .serverError),
+    Row("500 with nothing but the phrase is not the payload's fault", 500, "Internal Server Error\n", .serverError),
     Row("500 with Spring's JSON is not the payload's fault", 500, #"{"status":500}"#, .serverError),
     Row("429 is for later", 429, "", .unavailable),
     Row("502 is for later", 502, "<html>Bad Gateway</html>", .unavailable),
@@ -56,6 +59,18 @@ import Testing
       let error = TelemetryAnswer.error(in: response, secret: Secret("A1_TEST_TOKEN"))
       #expect(error != nil)
       #expect(error?.message.contains("A1_TEST_TOKEN") == false)
+    }
+  }
+
+  @Test func noPartOfATokenWhereWhatAServerRepeatsIsCut() {
+    let token = "A1_TEST_TOKEN"
+    for filler in ["x", "é", "€", "😀"] {
+      for count in 80...210 {
+        let body = String(repeating: filler, count: count) + token
+        let response = HTTPResponse(status: 503, body: Array(body.utf8), bodyWasCut: false)
+        let message = TelemetryAnswer.error(in: response, secret: Secret(token))?.message ?? token
+        #expect(!message.contains("A1_T"))
+      }
     }
   }
 

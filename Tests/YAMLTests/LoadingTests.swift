@@ -73,7 +73,7 @@ import YAML
     Row("a tab among spaces", "a:\n  b: 1\n \tc: 1\n", "f:3:2: a tab indents this line; YAML indents with spaces"),
     Row(
       "an open quote", "a: \"b\nc: d\n",
-      "f:3:1: found unexpected end of stream while scanning a quoted scalar (from line 1); the quote is never closed"),
+      "f:1:4: the quote that opens here is never closed"),
     Row(
       "a colon in plain text", "a: b: c\n",
       "f:1:5: mapping values are not allowed in this context; "

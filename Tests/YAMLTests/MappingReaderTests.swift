@@ -110,7 +110,7 @@ import YAML
     Row(
       "control characters are shown, not sent to the terminal", "s: {name: x, \"\\e[31m\\n\": 1}\n",
       "f:1:14: unknown key \"\\u{1b}[31m\\n\" in s; expected text, name, unit, factor, flag, wait, room, level, parity, "
-        + "columns, units, child, …"),
+        + "columns, units or child"),
     Row(
       "a space forgotten after a colon", "s: {name: x, unit:5}\n",
       "f:1:14: a space is missing after the colon of \"unit\" in s"),

@@ -16,12 +16,16 @@ actor ControlSocket {
   /// How long a peer may take to ask and to read.
   static let patience = Duration.seconds(5)
 
+  /// How long nobody is let in where the process has no descriptor left; a listener that stays readable would spin.
+  static let shortageRetry = Duration.seconds(1)
+
   private let loop: EventLoop
   private let path: String
   private let log: Logger
   private let answer: @Sendable (String) async -> [UInt8]
   private var listener: CInt = -1
   private var source: IOSource?
+  private var retry: TimerSource?
   private var connections: [CInt: ControlConnection] = [:]
 
   /// - Parameters:
@@ -38,9 +42,10 @@ actor ControlSocket {
   func start() throws(SystemError) {
     // The state directory's lock is held, so a socket here is a leftover.
     unlink(path)
-    let mask = umask(0o117)
-    defer { umask(mask) }
     listener = try check("bind \(path)") { bg_unix_listen(path, 16) }
+    // Not by umask(2), which is the whole process's: the disk thread may be making a directory.
+    try check("chmod \(path)") { chmod(path, 0o660) }
+    retry = try TimerSource(loop) { [weak self] in self?.assumeIsolated { $0.admitAgain() } }
     source = try IOSource(loop, descriptor: listener, events: .readable) { [weak self] _ in
       self?.assumeIsolated { $0.accept() }
     }
@@ -48,6 +53,7 @@ actor ControlSocket {
 
   func stop() {
     source = nil
+    retry = nil
     connections = [:]
     if listener >= 0 {
       close(listener)
@@ -58,7 +64,12 @@ actor ControlSocket {
 
   private func accept() {
     let descriptor = bg_unix_accept(listener)
-    guard descriptor >= 0 else { return }
+    guard descriptor >= 0 else {
+      if [EAGAIN, EINTR, ECONNABORTED].contains(errno) { return }
+      try? source?.setEnabled(false)
+      retry?.arm(after: Self.shortageRetry)
+      return
+    }
     guard isAllowed(descriptor) else {
       close(descriptor)
       return
@@ -88,8 +99,12 @@ actor ControlSocket {
       Task(executorPreference: loop) { await self.reply(to: line, on: descriptor) }
     case .over:
       connections[descriptor] = nil
-      try? source?.setEnabled(true)
+      admitAgain()
     }
+  }
+
+  private func admitAgain() {
+    if connections.count < Self.connectionLimit { try? source?.setEnabled(true) }
   }
 
   private func reply(to line: String, on descriptor: CInt) async {

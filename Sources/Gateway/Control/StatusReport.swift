@@ -46,6 +46,7 @@ struct StatusReport {
       .init("errors", .integer(Int64(clamping: sensor.errors))),
     ]
     if let time = sensor.lastTime { members.append(.init("age_ms", .integer(now.boottime &- time.boottime))) }
+    if let isStale = sensor.isStale(at: now, start: started) { members.append(.init("stale", .bool(isStale))) }
     if let error = sensor.lastError { members.append(.init("last_error", .string(error))) }
     members.append(.init("values", .object(sensor.latest.map { .init($0.key.name, JSON($0.value)) })))
     if !sensor.units.isEmpty {
@@ -80,8 +81,8 @@ struct StatusReport {
 
   private var queueObject: JSON {
     var members: [JSON.Member] = [
-      .init("records", .integer(Int64(clamping: queue.records))),
-      .init("bytes", .integer(Int64(clamping: queue.bytes))),
+      .init("records", .integer(Int64(clamping: queue.depthRecords))),
+      .init("bytes", .integer(Int64(clamping: queue.depthBytes))),
     ]
     if let oldest = queue.oldestTimestamp {
       members.append(.init("oldest_age_ms", .integer(max(0, now.milliseconds &- oldest))))
@@ -131,19 +132,6 @@ extension Uplink.State {
     case .sending: "sending"
     case .backingOff: "backing_off"
     case .stopped: "stopped"
-    }
-  }
-}
-
-extension JSON {
-  /// A value as a document shows it.
-  init(_ value: Value) {
-    switch value {
-    case .bool(let bool): self = .bool(bool)
-    case .long(let long): self = .integer(long)
-    case .double(let double): self = .double(double)
-    case .string(let string): self = .string(string)
-    case .json(let json): self = json
     }
   }
 }

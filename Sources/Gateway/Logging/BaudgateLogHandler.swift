@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Logging
+internal import Telemetry
 internal import ThingsBoard
 
 /// swift-log's back end: metadata becomes journal fields (`sensor` → `BAUDGATE_SENSOR`), secrets become a mask.
@@ -21,12 +22,21 @@ struct BaudgateLogHandler: LogHandler {
     set { metadata[key] = newValue }
   }
 
-  func log(
-    level: Logger.Level, message: Logger.Message, metadata extra: Logger.Metadata?, source: String, file: String,
-    function: String, line: UInt
-  ) {
+  // swift-log changed its requirement with the releases that need Swift 6.2; Debian 13's compiler gets the older ones.
+  #if compiler(>=6.2)
+    func log(event: LogEvent) { write(event.level, event.message, event.metadata) }
+  #else
+    func log(
+      level: Logger.Level, message: Logger.Message, metadata: Logger.Metadata?, source: String, file: String,
+      function: String, line: UInt
+    ) {
+      write(level, message, metadata)
+    }
+  #endif
+
+  private func write(_ level: Logger.Level, _ message: Logger.Message, _ extra: Logger.Metadata?) {
     let fields = metadata.merging(extra ?? [:]) { _, new in new }
-      .map { (name: "BAUDGATE_\(Self.fieldName($0.key))", value: masked(oneLine("\($0.value)"))) }
+      .map { (name: Self.fieldName($0.key), value: masked(oneLine("\($0.value)"))) }
     sink.write(
       LogSink.Entry(priority: level.priority, message: masked(oneLine(message.description)), fields: fields))
   }
@@ -37,14 +47,8 @@ struct BaudgateLogHandler: LogHandler {
 
   /// systemd.journal-fields(7): capital letters, digits and underscores.
   static func fieldName(_ key: String) -> String {
-    String(key.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
+    "BAUDGATE_" + String(key.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
   }
-}
-
-/// A log line stays one line, and no terminal obeys it.
-func oneLine(_ text: String) -> String {
-  guard text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else { return text }
-  return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }))
 }
 
 extension Logger.Level {

@@ -1,6 +1,6 @@
 internal import EventLoop
 
-/// Lets one line a minute and cause through, and says how many it kept back.
+/// Lets one line an interval and cause through, and says how many it kept back.
 struct LogLimiter<Cause: Hashable> {
   /// Causes remembered at most; the longest silent one goes first.
   static var causeLimit: Int { 64 }
@@ -26,7 +26,7 @@ struct LogLimiter<Cause: Hashable> {
     return suppressed
   }
 
-  /// `; 411 like it in the last minute`, or nothing.
+  /// `; 411 more like it were not logged`, or nothing.
   static func note(_ suppressed: Int) -> String {
     suppressed == 0 ? "" : "; \(suppressed) more like it were not logged"
   }

@@ -39,9 +39,9 @@ actor Recorder {
   ///
   /// - Returns: How many samples had a value to keep.
   @discardableResult
-  func record(_ samples: [Sample]) -> Int {
+  func record(_ samples: [(sensor: Int, sample: Sample)]) -> Int {
     pending.removeAll(keepingCapacity: true)
-    for sample in samples {
+    for (_, sample) in samples {
       var payload: [UInt8] = []
       payload.reserveCapacity(sample.readings.count * 32)
       let written = appendValues(sample.readings, to: &payload) { reading, reason in

@@ -20,6 +20,14 @@ actor Sampler {
     /// The newest value of each key, bounded by `keyLimit`.
     var latest: [(key: Key, value: Value)] = []
     var lastTime: CaptureTime?
+    var staleAfter: Duration?
+
+    /// Whether no reading has come for `stale_after`; `nil` without one.
+    ///
+    /// - Parameter start: What counts for the last reading's time before there is one.
+    func isStale(at now: CaptureTime, start: CaptureTime) -> Bool? {
+      staleAfter.map { now.boottime &- (lastTime ?? start).boottime > $0.wholeMilliseconds }
+    }
   }
 
   /// Keys whose newest value `status` shows for a sensor.
@@ -44,7 +52,7 @@ actor Sampler {
     self.recorder = recorder
     self.log = log
     self.decoder = decoder
-    self.sensors = sensors.map { SensorStatus(name: $0.name, units: $0.units) }
+    self.sensors = sensors.map { SensorStatus(name: $0.name, units: $0.units, staleAfter: $0.staleAfter) }
   }
 
   /// Opens the port and keeps it open.
@@ -78,7 +86,7 @@ actor Sampler {
     for (sensor, fault) in output.faults { report(fault, of: sensor) }
     guard !output.samples.isEmpty else { return }
     for (sensor, sample) in output.samples { note(sample, of: sensor) }
-    let samples = output.samples.map(\.sample)
+    let samples = output.samples
     recorder.assumeIsolated { _ = $0.record(samples) }
   }
 

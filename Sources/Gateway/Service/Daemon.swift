@@ -84,7 +84,8 @@ public enum Daemon {
     switch failure {
     case .held(let holder):
       let who = holder.map { "process \($0)" } ?? "another process"
-      log.critical("\(directory) is in use by \(who): a second daemon would send and carry out everything twice; ending")
+      log.critical(
+        "\(directory) is in use by \(who): a second daemon would send and carry out everything twice; ending")
       return false
     case .system(let error):
       log.error("\(error): readings are kept in memory only; mend the state directory and restart")
@@ -110,8 +111,9 @@ private final class StopRequest: @unchecked Sendable {
   var onReload: (() -> Void)?
 
   func request(_ signal: String) {
-    // A second signal means that somebody is in a hurry.
-    if reason != nil { _exit(1) }
+    // timeout(1) and some service managers send it twice; a stop has limits of its own, and cutting it short would
+    // leave the last readings off the card.
+    guard reason == nil else { return }
     reason = signal
     continuation?.resume(returning: signal)
     continuation = nil

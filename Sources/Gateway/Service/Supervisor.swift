@@ -19,6 +19,8 @@ actor Supervisor {
   static let closeLimit = Duration.seconds(5)
   /// A disk call that takes longer is stuck: the watchdog is no longer fed. Cards stall for many seconds.
   static let stuckDiskLimit = Duration.seconds(120)
+  /// Threads for ports at most; each wedged driver keeps one.
+  static let portThreadLimit = 64
   /// How often the status line, the day's traffic and the disk thread are looked at.
   static let housekeepingInterval = Duration.seconds(60)
 
@@ -27,7 +29,7 @@ actor Supervisor {
   private let log: Logger
   private let started = CaptureTime.now()
   private let disk = BlockingPool(name: "disk", threads: 1)
-  private let portPool = BlockingPool(name: "ports", threads: 4)
+  private let portPool: BlockingPool
 
   private var queue: TelemetryQueue?
   private var recorder: Recorder?
@@ -43,6 +45,7 @@ actor Supervisor {
     self.loop = loop
     self.configuration = configuration
     self.log = log
+    portPool = BlockingPool(name: "ports", threads: min(configuration.ports.count + 1, Self.portThreadLimit))
   }
 
   // MARK: Start
@@ -62,27 +65,28 @@ actor Supervisor {
         maxBytes: configuration.upload.maxBytes, server: configuration.server.url.description),
       log: log)
     self.uplink = uplink
-    queue.assumeIsolated { queue in queue.onAppend = { uplink.recordsArrived() } }
-    try uplink.assumeIsolated { try $0.start() }
-    let recorder = Recorder(
-      on: loop, queue: queue, floor: queue.assumeIsolated { $0.status.newestTimestamp }, log: log)
+    await queue.setOnAppend { uplink.recordsArrived() }
+    try await uplink.start()
+    let recorder = Recorder(on: loop, queue: queue, floor: await queue.status.newestTimestamp, log: log)
     self.recorder = recorder
     for (name, options) in configuration.ports { startSampler(name, options, recorder) }
-    startControl()
+    await startControl()
     try startHousekeeping()
     ServiceManager.ready(status: summary)
+    let waiting = await queue.depth
     log.notice(
       """
       baudgated \(Version.current) is ready: \(configuration.sensors.count) sensors on \(samplers.count) ports, \
-      \(queue.assumeIsolated { $0.depth }) records waiting for \(configuration.server.url)
+      \(waiting) records waiting for \(configuration.server.url)
       """)
   }
 
   private func openQueue() async -> TelemetryQueue {
-    await TelemetryQueue.open(
-      device: "gateway",
-      hotDirectory: configuration.queue.hotDirectory ?? configuration.runtimeDirectory ?? configuration.stateDirectory,
-      stateDirectory: configuration.stateDirectory, options: configuration.queue, loop: loop, disk: disk, log: log)
+    // Beside the card's part where there is no memory to be had: it still survives a kill, at the price of writes.
+    let hot = configuration.queue.hotDirectory ?? configuration.runtimeDirectory ?? configuration.stateDirectory
+    return await TelemetryQueue.open(
+      device: "gateway", hotDirectory: "\(hot)/hot", stateDirectory: configuration.stateDirectory,
+      options: configuration.queue, loop: loop, disk: disk, log: log)
   }
 
   private func startSampler(_ name: String, _ options: SerialOptions, _ recorder: Recorder) {
@@ -93,13 +97,13 @@ actor Supervisor {
     sampler.assumeIsolated { $0.start(options, pool: portPool) }
   }
 
-  private func startControl() {
+  private func startControl() async {
     guard let path = configuration.controlSocket else { return }
     let control = ControlSocket(on: loop, path: path, log: log) { [weak self] line in
       await self?.answer(line) ?? Array(#"{"error":"stopping"}"#.utf8)
     }
-    do throws(SystemError) {
-      try control.assumeIsolated { control throws(SystemError) in try control.start() }
+    do {
+      try await control.start()
       self.control = control
     } catch {
       log.warning("no control socket, so `baudgate status` cannot reach this daemon: \(error); all else goes on")
@@ -170,15 +174,14 @@ actor Supervisor {
     guard line == "status" else { return Array(#"{"error":"unknown request"}"#.utf8) }
     await updateTraffic()
     guard let queue, let uplink, let recorder else { return Array(#"{"error":"starting"}"#.utf8) }
+    var parts: [StatusReport.Part] = []
+    for sampler in samplers {
+      guard let port = await sampler.portStatus else { continue }
+      parts.append(StatusReport.Part(port: port, sensors: await sampler.sensors))
+    }
     let report = StatusReport(
-      started: started, summary: summary,
-      samplers: samplers.compactMap { sampler in
-        sampler.assumeIsolated { sampler in
-          sampler.portStatus.map { StatusReport.Part(port: $0, sensors: sampler.sensors) }
-        }
-      },
-      recorder: recorder.assumeIsolated { $0.status }, queue: queue.assumeIsolated { $0.status },
-      uplink: uplink.assumeIsolated { $0.status }, server: configuration.server.url.description, today: traffic)
+      started: started, summary: summary, samplers: parts, recorder: await recorder.status, queue: await queue.status,
+      uplink: await uplink.status, server: configuration.server.url.description, today: traffic)
     var document: [UInt8] = []
     report.json.write(into: &document)
     document.append(UInt8(ascii: "\n"))
@@ -195,11 +198,14 @@ actor Supervisor {
     await within(Self.closeLimit, "closing the ports") { [samplers] in
       for sampler in samplers { await sampler.stop() }
     }
-    await uplink?.stop(within: Self.flushLimit)
-    control?.assumeIsolated { $0.stop() }
+    // A batch may be on its way from a card that stalls, which no cancellation ends.
+    await within(Self.flushLimit + .seconds(1), "the last delivery") { [uplink] in
+      await uplink?.stop(within: Self.flushLimit)
+    }
+    await control?.stop()
     await within(Self.persistLimit, "writing the queue to the state directory") { [queue] in await queue?.close() }
-    let kept = queue?.assumeIsolated { $0.depth } ?? 0
-    let delivered = uplink?.assumeIsolated { $0.status.delivered } ?? 0
+    let kept = await queue?.depth ?? 0
+    let delivered = await uplink?.status.delivered ?? 0
     log.notice("stopped: \(delivered) records delivered since the start, \(kept) kept for the next one")
   }
 

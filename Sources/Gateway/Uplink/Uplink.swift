@@ -38,6 +38,10 @@ actor Uplink {
     var server: String
   }
 
+  /// Before a queue that could not be read is asked again. It gives a damaged segment up after a few attempts, so they
+  /// must not come in a row.
+  static let unreadableRetry = Duration.seconds(10)
+
   private let loop: EventLoop
   private let queue: TelemetryQueue
   private let api: any DeviceAPI
@@ -45,8 +49,7 @@ actor Uplink {
   private let log: Logger
   private var machine: UplinkStateMachine
   private var generator = SystemRandomNumberGenerator()
-  private var limiter = LogLimiter<String>(every: .seconds(600))
-  private var failingSince: Duration?
+  private var outages = OutageLog()
 
   private var waiter: CheckedContinuation<Void, Never>?
   private var timer: TimerSource?
@@ -68,11 +71,12 @@ actor Uplink {
 
   // MARK: Life
 
+  /// A tenth of the interval: wide enough to share wake-ups.
+  private var leeway: Duration { max(.milliseconds(1), min(options.interval / 10, .milliseconds(100))) }
+
   /// Begins to deliver.
   func start() throws(SystemError) {
-    // A tenth of the interval is a window wide enough to share wake-ups.
-    let accuracy = max(.milliseconds(1), min(options.interval / 10, .milliseconds(100)))
-    timer = try TimerSource(loop, accuracy: accuracy) { [weak self] in self?.assumeIsolated { $0.wake() } }
+    timer = try TimerSource(loop, accuracy: leeway) { [weak self] in self?.assumeIsolated { $0.wake() } }
     task = Task(executorPreference: loop) { await self.run() }
   }
 
@@ -103,10 +107,13 @@ actor Uplink {
   private func run() async {
     while !Task.isCancelled {
       let request = machine.nextRequest()
-      guard let batch = await queue.nextBatch(maxRecords: request.isProbe ? 2 : request.records, maxBytes: request.bytes)
+      let waiting = queueDepth
+      guard
+        let batch = await queue.nextBatch(maxRecords: request.isProbe ? 2 : request.records, maxBytes: request.bytes)
       else {
         if isStopping { return }
-        await waitForRecords()
+        // Some waited before and still do: they cannot be read, and asking at once would spin.
+        if waiting > 0 && queueDepth > 0 { await pause(for: Self.unreadableRetry) } else { await waitForRecords() }
         continue
       }
       let action = await send(batch, request)
@@ -119,7 +126,7 @@ actor Uplink {
     switch action {
     case .acknowledge:
       guard let last = batch.records.last else { return true }
-      queue.assumeIsolated { $0.acknowledge(through: last.sequence) }
+      await queue.acknowledge(through: last.sequence)
       if !isStopping && queueDepth < options.maxBatch { await waitForRecords() }
       return true
     case .park(let words):
@@ -164,7 +171,7 @@ actor Uplink {
       set aside in the state directory's parked/, going on with the next
       """, metadata: ["record": "\(record.sequence)"])
     await queue.park(record, reason: words)
-    queue.assumeIsolated { $0.acknowledge(through: record.sequence) }
+    await queue.acknowledge(through: record.sequence)
   }
 
   private var queueDepth: Int { queue.assumeIsolated { $0.depth } }
@@ -184,7 +191,8 @@ actor Uplink {
   private func scheduleNextRequest() {
     let due = lastStart.map { $0 + options.interval } ?? .zero
     let now = Uptime.monotonic
-    if now >= due || queueDepth >= options.maxBatch { return wake() }
+    // What arrives within the timer's window leaves with this wake-up instead of one of its own.
+    if now + leeway >= due || queueDepth >= options.maxBatch { return wake() }
     if timer?.isArmed == false { timer?.arm(after: due - now) }
   }
 
@@ -213,12 +221,10 @@ actor Uplink {
     guard records > 0 else { return }
     status.lastDelivery = .now()
     status.isFailing = false
-    guard let since = failingSince else { return }
-    failingSince = nil
-    limiter = LogLimiter(every: .seconds(600))
+    guard let outage = outages.recovered() else { return }
     log.notice(
       """
-      \(options.server) takes readings again after \((Uptime.monotonic - since).forHumans); \
+      \(options.server) takes readings again after \(outage.forHumans); \
       \(max(0, queueDepth - records)) records wait
       """)
   }
@@ -227,12 +233,10 @@ actor Uplink {
     guard error.code != .cancelled else { return }
     status.lastError = (error.message, error.code, .now())
     if case .park = action { return }
-    if error.code != .poison && error.code != .tooLarge {
-      status.isFailing = true
-      if failingSince == nil { failingSince = Uptime.monotonic }
-    }
+    let isOutage = error.code != .poison && error.code != .tooLarge
+    if isOutage { status.isFailing = true }
     let level: Logger.Level = error.code.needsPerson ? .error : error.code == .tooLarge ? .notice : .warning
-    guard let suppressed = limiter.admit("\(error.code)") else { return }
+    guard let suppressed = outages.failed("\(error.code)", isOutage: isOutage) else { return }
     let next =
       switch action {
       case .wait(let delay): "all readings are kept, next try in \(delay.forHumans)"

@@ -98,6 +98,11 @@ struct UplinkStateMachine {
     case .poison:
       return narrow(to: records, request, words: error.message, using: &generator)
     case .tooLarge:
+      // Halving must come to an end: below this it is no limit of size, and nothing sent at once would help.
+      guard bytes > Self.smallestByteLimit else {
+        isProbing = false
+        return .wait(delay(error, slow.next(using: &generator)))
+      }
       if records == 1 { return narrow(to: 1, request, words: error.message, using: &generator) }
       byteLimit = max(Self.smallestByteLimit, min(byteLimit, bytes) / 2)
       return .again

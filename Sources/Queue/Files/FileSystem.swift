@@ -66,11 +66,15 @@ extension FileSystem {
 
   /// Reads until `count` bytes are there or the file ends.
   func read(_ file: CInt, count: Int, at offset: Int) throws(SystemError) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
-    let total = try bytes.withUnsafeMutableBytes { raw in
-      Result { () throws(SystemError) in try read(file, filling: raw, at: offset) }
-    }.get()
-    if total < count { bytes.removeSubrange(total...) }
+    var failure: SystemError?
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, total in
+      do throws(SystemError) {
+        total = try read(file, filling: UnsafeMutableRawBufferPointer(buffer), at: offset)
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
     return bytes
   }
 

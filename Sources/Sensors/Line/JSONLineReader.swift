@@ -18,17 +18,14 @@ struct JSONLineReader: LineReader {
     }
     keys.beginLine()
     result.readings.reserveCapacity(members.count)
-    var hasTooMany = false
     for member in members {
       let name = member.name
       switch keys.look(up: name.utf8) {
       case .repeated(let entry):
         throw LineMismatch(.badKey, "two names that both mean the key \(quoted(entry.name.utf8))")
       case .unusable:
-        result.omissions.append(LineMismatch(.badKey, "\(quoted(name.utf8)) cannot be a key"))
-      case .tooMany:
-        if !hasTooMany { result.omissions.append(.tooManyKeys(Array(name.utf8)[...])) }
-        hasTooMany = true
+        result.omit(LineMismatch(.badKey, "\(quoted(name.utf8)) cannot be a key"))
+      case .tooMany: result.omit(.tooManyKeys(Array(name.utf8)[...]))
       case .entry(let entry):
         guard let value = try value(member.value, entry) else { continue }
         ledger.admit(Reading(entry.key, value), into: &result)

@@ -34,7 +34,6 @@ struct KeyValueReader: LineReader {
     keys.beginLine()
     var scanner = PairScanner(line: line, layout: layout)
     var count = 0
-    var hasTooMany = false
     while let pair = try scanner.next() {
       count += 1
       if let declared {
@@ -45,10 +44,8 @@ struct KeyValueReader: LineReader {
       }
       switch keys.look(up: pair.name) {
       case .repeated(let entry): throw twice(entry.name)
-      case .unusable: result.omissions.append(LineMismatch(.badKey, "\(quoted(pair.name)) cannot be a key"))
-      case .tooMany:
-        if !hasTooMany { result.omissions.append(.tooManyKeys(pair.name)) }
-        hasTooMany = true
+      case .unusable: result.omit(LineMismatch(.badKey, "\(quoted(pair.name)) cannot be a key"))
+      case .tooMany: result.omit(.tooManyKeys(pair.name))
       case .entry(let entry):
         guard !pair.value.isEmpty else { continue }
         ledger.admit(Reading(entry.key, try value(of: pair, entry)), into: &result)

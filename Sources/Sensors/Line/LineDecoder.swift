@@ -64,7 +64,10 @@ struct LineDecoder: PortDecoder {
       }
       return
     }
-    output.faults.append((0, fault(in: line, mismatches)))
+    // An expression that gave up is told whatever else there is: it costs time, and only its sensor's file mends it.
+    let exhausted = mismatches.firstIndex { $0.code == .tooComplex }
+    let fault = fault(in: line, mismatches, exhausted == nil ? .mismatch : .tooComplex)
+    output.faults.append((exhausted ?? 0, fault))
   }
 
   private static func document(_ key: Key, of readings: [Reading]) -> Reading {
@@ -74,25 +77,15 @@ struct LineDecoder: PortDecoder {
   /// A message names at most so many sensors with their reasons.
   private static let mostReasons = 4
 
-  private func fault(in line: ArraySlice<UInt8>, _ mismatches: [LineMismatch]) -> DecodingFault {
+  private func fault(
+    in line: ArraySlice<UInt8>, _ mismatches: [LineMismatch], _ code: DecodingFault.Code
+  ) -> DecodingFault {
     if mismatches.count == 1 { return mismatches[0].fault(in: line) }
-    let names = sensors.map(\.name)
-    var reasons = zip(names, mismatches).prefix(Self.mostReasons).map { "\($0): \($1.message)" }
-    if mismatches.count > reasons.count { reasons.append("…") }
+    let rest = sensors.count > Self.mostReasons ? ["…"] : []
+    let names = sensors.prefix(Self.mostReasons).map(\.name)
+    let reasons = zip(names, mismatches).map { "\($0): \($1.message)" } + rest
     return DecodingFault(
-      .mismatch,
-      "none of \(names.joined(separator: ", ")) fits \(quoted(line)) (\(reasons.joined(separator: "; ")))")
-  }
-}
-
-extension JSON {
-  fileprivate init(_ value: Value) {
-    switch value {
-    case .bool(let value): self = .bool(value)
-    case .long(let value): self = .integer(value)
-    case .double(let value): self = .double(value)
-    case .string(let value): self = .string(value)
-    case .json(let value): self = value
-    }
+      code,
+      "none of \((names + rest).joined(separator: ", ")) fits \(quoted(line)) (\(reasons.joined(separator: "; ")))")
   }
 }

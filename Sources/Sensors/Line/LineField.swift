@@ -14,8 +14,8 @@ enum FieldType: String, Sendable, Hashable, CaseIterable {
   static let words = ["int", "text"]
 }
 
-/// A place in a line that becomes a value.
-struct LineField: Sendable, Hashable {
+/// A place in a line that becomes a value. A class, so that reading a line copies one reference a field.
+final class LineField: Sendable, Hashable {
   /// As configured, without prefix.
   let name: String
   let key: Key
@@ -44,6 +44,17 @@ struct LineField: Sendable, Hashable {
     guard let text = String(validating: bytes, as: UTF8.self) else { throw LineMismatch(.notUTF8, .notUTF8(name)) }
     return text
   }
+
+  init(name: String, key: Key, type: FieldType, scale: LinearScale?) {
+    self.name = name
+    self.key = key
+    self.type = type
+    self.scale = scale
+  }
+  static func == (a: LineField, b: LineField) -> Bool {
+    a.name == b.name && a.key == b.key && a.type == b.type && a.scale == b.scale
+  }
+  func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
 
 /// A mistake in an option's text; who knows the option's place reports it there.

@@ -7,7 +7,7 @@ extension LineFieldMaker {
     guard let items = reader.list(key) else { return nil }
     var fields: [LineField?] = []
     let errorsBefore = reader.diagnostics.errorCount
-    for (number, item) in items.enumerated() {
+    for (number, item) in items.enumerated() where item.value != .invalid {
       let path = "\(reader.path(of: key))[\(number)]"
       guard let text = item.text, !item.isNull else {
         reader.diagnostics.error(at: item, "\(path) is \(item.described()); expected a name such as t, n:int or d:text")
@@ -109,7 +109,7 @@ extension RegexLine {
   /// `types: {count: int, state: text}`.
   private static func types(_ reader: inout MappingReader, _ maker: LineFieldMaker) -> [TypeOption] {
     var types: [TypeOption] = []
-    for entry in reader.entries("types") ?? [] {
+    for entry in reader.entries("types") ?? [] where entry.value.value != .invalid {
       guard let word = entry.value.text, !entry.value.isNull else {
         reader.diagnostics.error(at: entry.value, "\(entry.path) is \(entry.value.described()); expected int or text")
         continue

@@ -13,7 +13,13 @@ protocol LineReader: Sendable {
 struct LineResult {
   var readings: [Reading] = []
   /// Values left out of a line that fits otherwise.
-  var omissions: [LineMismatch] = []
+  private(set) var omissions: [LineMismatch] = []
+
+  /// Notes a value that is left out; of names that cannot be keys, the first of a line stands for all.
+  mutating func omit(_ reason: LineMismatch) {
+    if reason.code != .typeChanged, omissions.contains(where: { $0.code == reason.code }) { return }
+    omissions.append(reason)
+  }
 }
 
 /// Where `literal`, which is not empty, first stands in `text`.

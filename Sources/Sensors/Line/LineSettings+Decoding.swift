@@ -12,6 +12,8 @@ extension LineSettings {
     let maker = LineFieldMaker(naming, scales: scales.scales)
     let given = Self.formats.filter { reader.node($0) != nil }
     guard let name = given.first, given.count == 1 else {
+      // Whose they are cannot be said; that is no second mistake.
+      _ = (reader.node("separator"), reader.node("types"))
       let found = given.isEmpty ? "no format" : listed(given)
       reader.error(
         at: given.dropFirst().first ?? "",
@@ -72,7 +74,7 @@ private struct ScaleOptions {
 
   private mutating func numbers(_ option: String, _ reader: inout MappingReader) -> [String: Double] {
     var numbers: [String: Double] = [:]
-    for entry in reader.entries(option) ?? [] {
+    for entry in reader.entries(option) ?? [] where entry.value.value != .invalid {
       names.append(Named(name: entry.name, path: reader.path(of: option), key: entry.key))
       guard let number = entry.value.double, option != "scale" || number != 0 else {
         let expected = option == "scale" ? "a number other than 0" : "a number"

@@ -19,7 +19,7 @@ struct ValueLedger: Sendable {
     switch verdict {
     case .success(let admitted): result.readings.append(admitted)
     case .failure(let change):
-      result.omissions.append(LineMismatch(.typeChanged, "\(change)"))
+      result.omit(LineMismatch(.typeChanged, "\(change)"))
     }
   }
 }

@@ -128,12 +128,13 @@ final class RegexMatcher {
 
   /// What a group of the last match holds, counted from the line's beginning; `nil` when it took no part.
   func range(ofGroup number: Int) -> Range<Int>? {
-    guard number < Int(pcre2_get_ovector_count_8(data)), let offsets = pcre2_get_ovector_pointer_8(data) else {
+    guard number >= 0, number < Int(pcre2_get_ovector_count_8(data)), let offsets = pcre2_get_ovector_pointer_8(data)
+    else {
       return nil
     }
-    // PCRE2_UNSET is the greatest size_t.
-    guard let start = Int(exactly: offsets[2 * number]), let end = Int(exactly: offsets[2 * number + 1]), start <= end
-    else { return nil }
+    let (start, end) = (offsets[2 * number], offsets[2 * number + 1])
+    // PCRE2_UNSET, the greatest size_t, is -1 here.
+    guard start >= 0, start <= end else { return nil }
     return start..<end
   }
 }

@@ -12,6 +12,7 @@ actor HTTPClient {
   private let multi: MultiHandle
   private let tally = SocketTally()
   private var timer: TimerSource?
+  private var isDueAtOnce = false
   private var sockets: [CInt: IOSource] = [:]
   private var running: [UnsafeMutableRawPointer: Transfer] = [:]
   private var idle: [Transfer] = []
@@ -60,8 +61,7 @@ actor HTTPClient {
     let result = curl_multi_add_handle(multi.raw, transfer.handle)
     if result != CURLM_OK {
       finish(transfer, .failure(HTTPFailure(code: .other, message: String(cString: curl_multi_strerror(result)))))
-    }
-    if Task.isCancelled {
+    } else if Task.isCancelled {
       finish(transfer, .failure(HTTPFailure(code: .cancelled, message: "cancelled")))
     }
   }
@@ -134,7 +134,23 @@ actor HTTPClient {
   }
 
   fileprivate func setTimer(milliseconds: Int) {
-    if milliseconds < 0 { timer?.disarm() } else { timer?.arm(after: .milliseconds(milliseconds)) }
+    if milliseconds != 0 { isDueAtOnce = false }
+    switch milliseconds {
+    case ..<0: timer?.disarm()
+    case 0:
+      // A timer would cost a wake-up and a millisecond; libcurl must not be entered from its own callback.
+      timer?.disarm()
+      if isDueAtOnce { return }
+      isDueAtOnce = true
+      loop.execute { [weak self] in self?.assumeIsolated { $0.actIfDue() } }
+    default: timer?.arm(after: .milliseconds(milliseconds))
+    }
+  }
+
+  private func actIfDue() {
+    guard isDueAtOnce else { return }
+    isDueAtOnce = false
+    act(on: CURL_SOCKET_TIMEOUT, 0)
   }
 }
 
@@ -180,8 +196,11 @@ private func socketChanged(
   return 0
 }
 
-private func timerChanged(_: UnsafeMutableRawPointer?, _ milliseconds: Int, _ context: UnsafeMutableRawPointer?) -> CInt {
+private func timerChanged(_: UnsafeMutableRawPointer?, _ milliseconds: Int, _ context: UnsafeMutableRawPointer?) -> CInt
+{
   guard let context else { return 0 }
-  Unmanaged<HTTPClient>.fromOpaque(context).takeUnretainedValue().assumeIsolated { $0.setTimer(milliseconds: milliseconds) }
+  Unmanaged<HTTPClient>.fromOpaque(context).takeUnretainedValue().assumeIsolated {
+    $0.setTimer(milliseconds: milliseconds)
+  }
   return 0
 }

@@ -7,6 +7,8 @@ final class Transfer {
   private let easy: UnsafeMutableRawPointer
   private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
   private var response = HTTPResponse(status: 0, body: [], bodyWasCut: false)
+  /// libcurl takes a connection's end within the headers for the end of an answer without a body.
+  private var headersAreWhole = false
   var continuation: CheckedContinuation<Result<HTTPResponse, HTTPFailure>, Never>?
 
   /// - Throws: `HTTPFailure` when libcurl has no memory left.
@@ -33,6 +35,7 @@ final class Transfer {
   ) throws(HTTPFailure) {
     curl_easy_reset(easy)
     response = HTTPResponse(status: 0, body: [], bodyWasCut: false)
+    headersAreWhole = false
     errorText.pointee = 0
     let context = Unmanaged.passUnretained(self).toOpaque()
     try set(CURLOPT_PRIVATE, context)
@@ -71,6 +74,9 @@ final class Transfer {
   /// What came of it, once libcurl says that it is over.
   func outcome(_ result: CURLcode) -> Result<HTTPResponse, HTTPFailure> {
     guard result == CURLE_OK else { return .failure(failure(result)) }
+    guard headersAreWhole else {
+      return .failure(HTTPFailure(code: .reset, message: "the connection ended within the answer's headers"))
+    }
     var status = 0
     bg_easy_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
     response.status = status
@@ -103,6 +109,9 @@ final class Transfer {
 
   fileprivate func header(_ bytes: UnsafeRawBufferPointer) {
     let line = String(decoding: bytes, as: UTF8.self)
+    // An interim answer (100) has an end of its own, and the next status line begins anew; trailers end nothing.
+    if line.hasPrefix("HTTP/") { headersAreWhole = false }
+    if bytes.allSatisfy({ $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: "\n") }) { headersAreWhole = true }
     guard let colon = line.firstIndex(of: ":") else { return }
     let value = line[line.index(after: colon)...].trimmingSpaces
     switch line[..<colon].lowercased() {

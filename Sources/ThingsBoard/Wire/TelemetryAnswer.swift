@@ -1,9 +1,13 @@
+internal import Telemetry
+
 /// Reads the answer to a telemetry or attribute post.
 ///
 /// Source: contract.md §2 and §9.
 enum TelemetryAnswer {
-  /// The most of a server's words that an error repeats, in bytes.
+  /// The most of a server's words that an error repeats, in Unicode scalars.
   static let quoteLimit = 200
+  /// Bytes of a body that are looked at for them: enough that what is cut off cannot leave a part of the token behind.
+  private static let bytesLookedAt = 8192
 
   /// - Returns: `nil` when the server has taken the request.
   static func error(in response: HTTPResponse, secret: Secret) -> DeviceAPIError? {
@@ -18,10 +22,14 @@ enum TelemetryAnswer {
       // Only an empty body acknowledges: a captive portal says 200, too.
       if response.body.allSatisfy({ $0 == 0x20 || $0 == 0x0A || $0 == 0x0D }) { return nil }
       return error(
-        .notThingsBoard, "answered \(status) with a page instead of an empty body, \(said): a captive portal or a proxy?")
+        .notThingsBoard,
+        "answered \(status) with a page instead of an empty body, \(said): a captive portal or a proxy?")
     case 300..<400:
       let target = response.location.map { " to \(origin(of: $0, secret: secret))" } ?? ""
       return error(.redirected, "answered \(status), a redirect\(target): correct server.url")
+    case 400 where isPage(response):
+      // As nginx does for http on its https port: the readings are not at fault.
+      return error(.notThingsBoard, "answered 400 with a page, \(said): http instead of https, or a proxy?")
     case 400:
       return error(.poison, "refuses the payload: 400 \(said)")
     case 401:
@@ -44,13 +52,23 @@ enum TelemetryAnswer {
   /// A 500 whose body is plain text names the payload's fault; a proxy's HTML page or Spring's JSON does not.
   private static func isParserText(_ response: HTTPResponse) -> Bool {
     guard let first = response.body.first(where: { $0 > 0x20 }) else { return false }
-    if let type = response.contentType, type.hasPrefix("text/html") { return false }
-    return first != UInt8(ascii: "<") && first != UInt8(ascii: "{")
+    // Traefik and others say 500 in words: RFC 9110's phrase names no fault.
+    let isPhrase =
+      response.body.count < 64
+      && oneLine(String(decoding: response.body, as: UTF8.self))
+        .lowercased().hasPrefix("internal server error")
+    return !isPage(response) && !isPhrase && first != UInt8(ascii: "{")
+  }
+
+  /// HTML is a proxy's or a portal's: the device API speaks JSON and plain text.
+  private static func isPage(_ response: HTTPResponse) -> Bool {
+    if let type = response.contentType, type.hasPrefix("text/html") { return true }
+    return response.body.first { $0 > 0x20 } == UInt8(ascii: "<")
   }
 
   private static func quote(_ response: HTTPResponse, secret: Secret) -> String {
-    let text = String(decoding: response.body.prefix(quoteLimit * 2), as: UTF8.self)
-    let line = secret.masked(in: text).map { $0.isNewline || $0.isASCII && $0 < " " ? " " : $0 }
+    let text = String(decoding: response.body.prefix(bytesLookedAt), as: UTF8.self)
+    let line = oneLine(secret.masked(in: text)).unicodeScalars
     return line.count > quoteLimit ? String(line.prefix(quoteLimit)) + "…" : String(line)
   }
 

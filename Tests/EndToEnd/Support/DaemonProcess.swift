@@ -2,7 +2,8 @@ import Foundation
 
 /// The release binary as a service manager would run it: its own process, `NOTIFY_SOCKET`, a state and a runtime
 /// directory, stderr in a file.
-final class DaemonProcess {
+final class DaemonProcess: @unchecked Sendable {
+  // @unchecked: each test drives its own, one step after the other.
   /// `BAUDGATE_BIN` or the release build of this checkout.
   static let directory: String =
     ProcessInfo.processInfo.environment["BAUDGATE_BIN"]
@@ -102,7 +103,8 @@ final class DaemonProcess {
 
   /// `baudgate status --json` over the command line, parsed.
   func status() throws -> [String: Any] {
-    let output = try Self.run(["\(Self.directory)/baudgate", "status", "--json", "--config", scratch.file(configuration)],
+    let output = try Self.run(
+      ["\(Self.directory)/baudgate", "status", "--json", "--config", scratch.file(configuration)],
       environment: ["RUNTIME_DIRECTORY": scratch.file("run"), "PATH": "/usr/bin:/bin"])
     guard output.status == 0,
       let document = try JSONSerialization.jsonObject(with: Data(output.output.utf8)) as? [String: Any]
@@ -146,6 +148,10 @@ final class DaemonProcess {
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_addopen(&actions, 1, stdout, O_WRONLY | O_CREAT | O_APPEND, 0o600)
     posix_spawn_file_actions_addopen(&actions, 2, stderr, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+    // A line whose master a child holds does not hang up, and a server's port stays taken.
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? [] {
+      if let descriptor = CInt(name), descriptor > 2 { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+    }
     var argv = arguments.map { strdup($0) } + [nil]
     var envp = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer {

@@ -27,7 +27,7 @@ final class PtyLine {
     tcsetattr(slave, TCSANOW, &settings)
     _ = fcntl(master, F_SETFL, O_NONBLOCK)
     unlink(path)
-    symlink(String(cString: name), path)
+    symlink(name, path)
   }
 
   /// Both ends go: the daemon's descriptor hangs up.
@@ -60,7 +60,7 @@ final class PtyLine {
   /// Bytes the daemon has not read yet.
   var unread: Int {
     var count: CInt = 0
-    ioctl(slave, UInt(FIONREAD), &count)
+    _ = ioctl(slave, UInt(FIONREAD), &count)
     return Int(count)
   }
 }

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A directory of the test's own, removed at the end.
-final class Scratch {
+final class Scratch: Sendable {
   let path: String
 
   init() throws {

@@ -1,0 +1,1 @@
+"""What `make bench` measures with; docs/benchmarks.md explains the figures."""

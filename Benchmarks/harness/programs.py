@@ -1,0 +1,66 @@
+"""The two programs that do the same job, and how each is started."""
+
+import os
+
+from .processes import Child, NotifySocket
+
+TOKEN = "BENCH_TOKEN_0000000000"
+WATCHDOG_USEC = 60_000_000  # WatchdogSec of the unit
+
+
+class Daemon:
+    """baudgated, started as the unit starts it: notify socket, watchdog, directories."""
+
+    name = "baudgated"
+
+    def __init__(self, path):
+        self.path = os.path.abspath(path)
+
+    def start(self, place, url, lines):
+        state, runtime = place.disk("state"), place.memory("run")
+        configuration = os.path.join(place.memory("etc"), "baudgate.yaml")
+        with open(configuration, "w", opener=private) as file:
+            file.write(self.configuration(url, state, runtime, lines))
+        notify = NotifySocket(os.path.join(place.memory("notify"), "socket"))
+        env = {
+            "PATH": os.environ.get("PATH", ""),
+            "STATE_DIRECTORY": state,
+            "RUNTIME_DIRECTORY": runtime,
+            "NOTIFY_SOCKET": notify.path,
+            "WATCHDOG_USEC": str(WATCHDOG_USEC),
+        }
+        child = Child([self.path, configuration], env=env, log=place.log(self.name))
+        child.notify = notify
+        return child
+
+    @staticmethod
+    def configuration(url, state, runtime, lines):
+        text = f"server:\n  url: {url}\ndevice:\n  token: {TOKEN}\n"
+        text += f"state_directory: {state}\nruntime_directory: {runtime}\nports:\n"
+        for line in lines:
+            text += f"  {line.name}: {{path: {line.path}, baud: 115200}}\n"
+        text += "sensors:\n"
+        for line in lines:
+            text += f"  {line.name}:\n    port: {line.name}\n    protocol: line\n"
+            text += '    template: "T={temperature},H={humidity}"\n    prefix: true\n'
+        return text + "upload: {interval: 1s, max_batch: 500}\n"
+
+
+class CGateway:
+    """The small C program of Benchmarks/c-gateway."""
+
+    name = "C program"
+
+    def __init__(self, path):
+        self.path = path
+
+    def start(self, place, url, lines):
+        hot = place.memory("c-gateway")
+        return Child(
+            [self.path, f"{url}/api/v1/{TOKEN}/telemetry", f"{hot}/log", f"{hot}/cursor"]
+            + [f"{line.name}={line.path}" for line in lines],
+            env={"PATH": os.environ.get("PATH", "")}, log=place.log("c-gateway"))
+
+
+def private(path, flags):
+    return os.open(path, flags, 0o600)

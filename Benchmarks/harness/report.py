@@ -1,0 +1,105 @@
+"""The table."""
+
+from dataclasses import dataclass
+from typing import Optional
+
+
+@dataclass
+class Row:
+    """A figure of the daemon, of the C program where it has one, and the aim."""
+
+    figure: str
+    daemon: Optional[float]
+    reference: Optional[float] = None
+    aim: Optional[float] = None  # the highest value that is good
+    unit: str = ""
+    digits: int = 1
+    aim_is_ratio: bool = False
+
+    @property
+    def ratio(self):
+        if self.daemon is None or not self.reference:
+            return None
+        return self.daemon / self.reference
+
+    @property
+    def met(self):
+        value = self.ratio if self.aim_is_ratio else self.daemon
+        if self.aim is None or value is None:
+            return None
+        return value <= self.aim
+
+    def number(self, value):
+        return "" if value is None else f"{value:.{self.digits}f} {self.unit}".strip()
+
+    def cells(self):
+        aim = ""
+        if self.aim is not None:
+            aim = f"≤ {self.aim:g} ×" if self.aim_is_ratio else f"≤ {self.aim:g} {self.unit}".strip()
+            if self.met is not None:
+                aim += " met" if self.met else " MISSED"
+        ratio = f"{self.ratio:.2f} ×" if self.ratio is not None else ""
+        return [self.figure, self.number(self.daemon), self.number(self.reference), ratio, aim]
+
+    def as_dictionary(self):
+        names = ("figure", "daemon", "reference", "unit", "ratio", "aim", "aim_is_ratio", "met")
+        return {name: getattr(self, name) for name in names}
+
+
+MEGABYTE = 1e6
+
+
+def rows(results):
+    """The table's rows from the results of the parts that ran."""
+    found = []
+    if load := results.get("load"):
+        daemon, reference = load["baudgated"], load["C program"]
+
+        def pair(figure, key, scale=1.0, **options):
+            found.append(Row(figure, daemon[key] / scale, reference[key] / scale, **options))
+
+        pair("CPU per 100,000 lines", "cpu_seconds_per_100k", unit="s", digits=3, aim=2, aim_is_ratio=True)
+        pair("wake-ups per 1,000 lines", "wake_ups_per_1k", digits=0)
+        pair("PSS under load", "pss", MEGABYTE, unit="MB")
+        pair("peak RSS under load", "peak_rss", MEGABYTE, unit="MB")
+    if idle := results.get("idle"):
+        daemon, reference = idle["baudgated"]["online"], idle.get("C program", {}).get("online", {})
+        offline = idle["baudgated"]["offline"]
+
+        def idle_row(figure, key, scale=1.0, **options):
+            other = reference.get(key)
+            found.append(Row(figure, daemon[key] / scale, None if other is None else other / scale, **options))
+
+        idle_row("wake-ups per second, 1 line/s", "wake_ups_per_second", aim=5)
+        idle_row("CPU per second, 1 line/s", "cpu_ms_per_second", unit="ms", digits=2)
+        idle_row("PSS, 1 line/s", "pss", MEGABYTE, unit="MB", aim=12)
+        idle_row("RSS, 1 line/s", "rss", MEGABYTE, unit="MB")
+        idle_row("peak RSS (VmHWM), 1 line/s", "peak_rss", MEGABYTE, unit="MB")
+        idle_row("disk bytes per sample, online", "disk_bytes_per_sample", unit="B", aim=1)
+        found.append(Row("disk bytes per sample, offline", offline["disk_bytes_per_sample"], unit="B", digits=0))
+        found.append(Row("wake-ups per second, offline", offline["wake_ups_per_second"]))
+    if ready := results.get("ready"):
+        found.append(Row(f"exec to READY=1, median of {ready['starts']}", ready["median_ms"], unit="ms", aim=50))
+    if size := results.get("size"):
+        found.append(Row("stripped program", size / MEGABYTE, unit="MB", aim=12))
+    return found
+
+
+def note(results):
+    """What makes the figures look better than they are; `None` where nothing does."""
+    spans = [span for program in results.get("idle", {}).values() for span in program.values()]
+    most = max((span["libcurl_sharers"] for span in spans), default=0)
+    if not most:
+        return None
+    return f"Up to {most} other processes had libcurl loaded: PSS is smaller than it would be alone."
+
+
+def table(found):
+    lines = [["figure", "baudgated", "C program", "ratio", "aim"]] + [row.cells() for row in found]
+    widths = [max(len(line[column]) for line in lines) for column in range(5)]
+    text = []
+    for line in lines:
+        first, *rest = (cell.ljust(w) if not i else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths)))
+        text.append("  ".join([first, *rest[:-1], line[-1]]).rstrip())
+    text.insert(1, "-" * max(map(len, text)))
+    return "\n".join(text)

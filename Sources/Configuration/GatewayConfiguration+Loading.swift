@@ -1,0 +1,99 @@
+internal import Glibc
+internal import Hardware
+internal import Logging
+internal import Queue
+internal import Sensors
+internal import ThingsBoard
+internal import YAML
+
+extension GatewayConfiguration {
+  /// Reads and checks the file at `path`.
+  ///
+  /// - Parameter surroundings: What the service manager says; the file's own words go before it.
+  /// - Returns: The configuration, or everything that is wrong with it.
+  public static func load(
+    path: String, in surroundings: Surroundings = .process
+  ) -> Result<GatewayConfiguration, ConfigurationErrors> {
+    let file: BoundedFile
+    do throws(BoundedFile.Failure) { file = try BoundedFile(path, atMost: YAMLLimits.size) } catch {
+      let diagnostic = Diagnostic(file: path, line: 0, column: 0, message: "cannot be read: \(error.message)")
+      return .failure(ConfigurationErrors(errors: [diagnostic], warnings: []))
+    }
+    return load(file.bytes, file: path, in: surroundings)
+  }
+
+  /// Checks `bytes`, the contents of a file called `file`.
+  public static func load(
+    _ bytes: [UInt8], file: String, in surroundings: Surroundings
+  ) -> Result<GatewayConfiguration, ConfigurationErrors> {
+    let diagnostics = Diagnostics(file: file)
+    var configuration: GatewayConfiguration?
+    if let node = YAMLNode.load(bytes, file: file, diagnostics: diagnostics),
+      var root = MappingReader(node, path: "", diagnostics: diagnostics)
+    {
+      configuration = GatewayConfiguration(from: &root, in: surroundings)
+    }
+    guard var configuration, diagnostics.errorCount == 0 else {
+      // Never an empty list: a caller that prints it would refuse the file without a word.
+      if diagnostics.errorCount == 0 { diagnostics.error(line: 0, column: 0, "cannot be used") }
+      return .failure(ConfigurationErrors(errors: diagnostics.errors, warnings: diagnostics.warnings))
+    }
+    configuration.warnings = diagnostics.warnings.map(\.description)
+    return .success(configuration)
+  }
+
+  private init?(from root: inout MappingReader, in surroundings: Surroundings) {
+    root.require("server", "device")
+    for (key, feature) in Self.later { root.notYet(key, feature) }
+    let server = root.section("server", isSecret: true, isRequired: true) { ServerOptions(from: &$0) }
+    let device = root.section("device", isSecret: true, isRequired: true) { DeviceOptions(from: &$0, in: surroundings) }
+    let stateDirectory = root.absolutePath("state_directory", suchAs: Self.defaultStateDirectory)
+    let runtimeDirectory = root.absolutePath("runtime_directory", suchAs: Self.defaultRuntimeDirectory)
+    let ports = Ports(from: &root)
+    let sensors = SensorList(from: &root)
+    sensors.check(against: ports, root.diagnostics)
+    let upload = root.section("upload") { UploadOptions(from: &$0) }
+    let queue = root.section("queue") { QueueOptions(from: &$0) }
+    let log = root.section("log") { LogOptions(from: &$0) }
+    let control = root.section("control") { ControlOptions(from: &$0) }
+    guard root.finish(), let server, let device else { return nil }
+
+    self.server = server
+    self.device = device
+    self.stateDirectory = stateDirectory ?? surroundings.stateDirectory ?? Self.defaultStateDirectory
+    self.runtimeDirectory = runtimeDirectory ?? surroundings.runtimeDirectory
+    self.ports = ports.usable
+    self.sensors = sensors.usable
+    self.upload = upload ?? UploadOptions()
+    self.queue = queue ?? QueueOptions()
+    logLevel = (log ?? LogOptions()).level
+    warnings = []
+    controlSocket = control?.socket ?? Self.controlSocket(self.runtimeDirectory, self.stateDirectory)
+  }
+
+  /// Sections of the file that a later version reads.
+  private static let later = [
+    ("devices", "many devices"), ("gpio", "GPIO"), ("downlink", "commands and shared attributes"),
+    ("attributes", "client attributes"), ("rpc", "commands"), ("ota", "updates"), ("claim", "claiming"),
+  ]
+
+  /// The daemon's runtime directory is not in the environment of a shell: a command line looks where the unit puts it.
+  private static func controlSocket(_ runtimeDirectory: String?, _ stateDirectory: String) -> String {
+    let name = "control.sock"
+    if let runtimeDirectory { return "\(runtimeDirectory)/\(name)" }
+    if stateDirectory == defaultStateDirectory, access(defaultRuntimeDirectory, F_OK) == 0 {
+      return "\(defaultRuntimeDirectory)/\(name)"
+    }
+    return "\(stateDirectory)/\(name)"
+  }
+}
+
+extension MappingReader {
+  /// Decodes the mapping under `key`, if there is one.
+  fileprivate mutating func section<Options>(
+    _ key: String, isSecret: Bool = false, isRequired: Bool = false, _ decode: (inout MappingReader) -> Options?
+  ) -> Options? {
+    guard var reader = mapping(key, isSecret: isSecret, mayBeEmpty: !isRequired) else { return nil }
+    return decode(&reader)
+  }
+}

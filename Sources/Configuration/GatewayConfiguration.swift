@@ -1,0 +1,58 @@
+public import Hardware
+public import Logging
+public import Queue
+public import Sensors
+public import ThingsBoard
+
+/// A whole configuration file, checked: every value in it is legal and every name in it means something.
+///
+/// Source: docs/configuration.md.
+public struct GatewayConfiguration: Sendable {
+  /// Where state lives when neither the file nor the service manager says it.
+  public static let defaultStateDirectory = "/var/lib/baudgate"
+  /// Where the unit keeps the runtime directory, for a command line that is not told.
+  public static let defaultRuntimeDirectory = "/run/baudgate"
+
+  public var server: ServerOptions
+  public var device: DeviceOptions
+  /// What must survive a power cut: `state_directory`, else `$STATE_DIRECTORY`, else `defaultStateDirectory`.
+  public var stateDirectory: String
+  /// A directory in memory: `runtime_directory`, else `$RUNTIME_DIRECTORY`; `nil` without one.
+  public var runtimeDirectory: String?
+  /// The daemon's unix socket, for `baudgate status`.
+  public var controlSocket: String?
+  /// In the order of the file.
+  public var ports: [(name: String, options: SerialOptions)]
+  /// In the order of the file; each names one of `ports`, and those of one port speak one protocol.
+  public var sensors: [SensorOptions]
+  public var upload: UploadOptions
+  public var queue: QueueOptions
+  public var logLevel: Logger.Level
+  /// What is legal and yet worth a look, as `file:line:column: warning: …`.
+  public var warnings: [String]
+}
+
+/// `device:`: who this gateway is to the server.
+public struct DeviceOptions: Sendable, Equatable {
+  /// The name it will ask for when it provisions itself, with its placeholders; `nil` leaves it to the server.
+  public var name: String?
+  public var credential: DeviceCredential
+
+  public var token: Secret { credential.token }
+}
+
+/// `upload:`: how readings are put into requests.
+public struct UploadOptions: Sendable, Equatable {
+  public static let intervalRange = Duration.milliseconds(100) ... .seconds(3600)
+  public static let maxBatchRange = 1...10_000
+  public static let maxBytesRange = (1 << 10)...(8 << 20)
+
+  /// The least time between two requests while readings keep coming.
+  public var interval = Duration.seconds(1)
+  /// Records in one request: a sensor's values of one instant are one record.
+  public var maxBatch = 500
+  /// Bytes of one request's body; proxies often stop at 1 MiB.
+  public var maxBytes = 512 << 10
+
+  public init() {}
+}

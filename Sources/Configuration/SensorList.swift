@@ -1,0 +1,95 @@
+internal import Sensors
+internal import Telemetry
+internal import YAML
+
+/// `sensors:`, and where each name stands.
+struct SensorList {
+  struct Entry {
+    let node: NamedNode
+    /// `nil` where the entry was refused.
+    let options: SensorOptions?
+  }
+
+  static let limit = 1024
+
+  private(set) var entries: [Entry] = []
+
+  var usable: [SensorOptions] { entries.compactMap(\.options) }
+
+  init(from root: inout MappingReader) {
+    for node in root.namedEntries("sensors", atMost: Self.limit) {
+      checkName(of: node, root.diagnostics)
+      var options: SensorOptions?
+      if var reader = node.reader(root.diagnostics) { options = SensorOptions(from: &reader, name: node.name) }
+      entries.append(Entry(node: node, options: options))
+    }
+    if entries.isEmpty, root.diagnostics.errorCount == 0 {
+      root.diagnostics.warning(at: root.node, "there are no sensors; nothing will be sent")
+    }
+  }
+
+  /// Reports names without a port, ports without a name, mixed protocols and keys that two sensors send.
+  func check(against ports: Ports, _ diagnostics: Diagnostics) {
+    checkPorts(ports, diagnostics)
+    checkProtocols(diagnostics)
+    checkKeys(diagnostics)
+  }
+
+  private func checkPorts(_ ports: Ports, _ diagnostics: Diagnostics) {
+    let names = ports.names
+    var used: Set<String> = []
+    for entry in entries {
+      // Taken from the file, so that an entry refused for another reason is checked as well.
+      guard let node = entry.node.value.member("port"), let port = node.text, !node.isNull else { continue }
+      used.insert(port)
+      guard !names.contains(port) else { continue }
+      let known = names.isEmpty ? "there are no ports" : "ports has \(listed(names))"
+      let near = nearestWord(to: port, among: names).map { "; did you mean \(quoted($0))?" } ?? ""
+      diagnostics.error(at: node, "\(entry.node.path).port is \(quoted(port)); \(known)\(near)")
+    }
+    for port in ports.entries where !used.contains(port.node.name) && port.options != nil {
+      diagnostics.warning(at: port.node.key, "\(port.node.path) has no sensor and stays closed")
+    }
+  }
+
+  private func checkProtocols(_ diagnostics: Diagnostics) {
+    var first: [String: Entry] = [:]
+    for entry in entries {
+      guard let options = entry.options else { continue }
+      guard let other = first[options.port], let spoken = other.options?.protocolName else {
+        first[options.port] = entry
+        continue
+      }
+      guard spoken != options.protocolName else { continue }
+      diagnostics.error(
+        at: entry.node.value.member("protocol") ?? entry.node.key,
+        "\(entry.node.path).protocol is \(quoted(options.protocolName)), but \(other.node.path) on line "
+          + "\(other.node.key.line) speaks \(quoted(spoken)) on the same port \(quoted(options.port))")
+    }
+  }
+
+  private func checkKeys(_ diagnostics: Diagnostics) {
+    var first: [Key: NamedNode] = [:]
+    for entry in entries {
+      for key in entry.options?.keys ?? [] {
+        guard let other = first[key] else {
+          first[key] = entry.node
+          continue
+        }
+        guard other.name != entry.node.name else { continue }
+        diagnostics.error(
+          at: entry.node.key,
+          "\(entry.node.path) sends the key \(quoted(key.name)), which \(other.path) on line \(other.key.line) "
+            + "sends already; set prefix: true on one of them")
+      }
+    }
+  }
+}
+
+extension YAMLNode {
+  /// The value under `name`, if this is a mapping that has it.
+  func member(_ name: String) -> YAMLNode? {
+    guard case .mapping(let entries) = value else { return nil }
+    return entries.first { $0.name == name }?.value
+  }
+}

@@ -1,0 +1,126 @@
+import Configuration
+import Foundation
+import Queue
+import Sensors
+import Telemetry
+import Testing
+
+/// What is in `etc/baudgate`, and that it does what its comments say.
+@Suite struct ShippedFileTests {
+  static let directory = URL(fileURLWithPath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    .appendingPathComponent("etc/baudgate").path
+
+  private static func text(_ name: String) throws -> String {
+    try String(contentsOfFile: "\(directory)/\(name)", encoding: .utf8)
+  }
+
+  @Test func theConfigurationIsValidAndSaysWhatIsMissing() throws {
+    let configuration = try GatewayConfiguration.load(path: "\(Self.directory)/baudgate.yaml").get()
+    #expect(configuration.sensors.map(\.name) == ["climate"])
+    #expect(configuration.warnings.count == 1)
+    #expect(
+      configuration.warnings.first?.hasSuffix(
+        "warning: device.token is still CHANGE_ME, which no server knows; put the device's token there") == true)
+  }
+
+  /// `#key: value` with the # removed: an option in the comments is an option of the program, with its default.
+  @Test func everyOptionInTheCommentsIsValidAndShowsTheDefault() throws {
+    let shipped = try Self.text("baudgate.yaml")
+    let lines = shipped.split(separator: "\n", omittingEmptySubsequences: false).map { line -> Substring in
+      let indentation = line.prefix { $0 == " " }
+      let rest = line.dropFirst(indentation.count)
+      guard rest.hasPrefix("#"), let second = rest.dropFirst().first, second.isLetter else { return line }
+      return indentation + rest.dropFirst()
+    }
+    let everything = lines.joined(separator: "\n")
+    let plain = try load(shipped).get()
+    let full = try load(everything).get()
+    #expect(full.upload == plain.upload)
+    #expect(full.upload == UploadOptions())
+    #expect(full.queue.maxSize == QueueOptions().maxSize)
+    #expect(full.queue.persistAfter == QueueOptions().persistAfter)
+    #expect(full.queue.memory == QueueOptions().memory)
+    #expect(full.queue.hotDirectory == "/run/baudgate")
+    #expect(full.logLevel == plain.logLevel)
+    #expect(full.ports.map(\.options) == plain.ports.map(\.options))
+    #expect(full.stateDirectory == GatewayConfiguration.defaultStateDirectory)
+    #expect(full.runtimeDirectory == GatewayConfiguration.defaultRuntimeDirectory)
+    #expect(full.controlSocket == "/run/baudgate/control.sock")
+    #expect(full.sensors.first?.prefix == false)
+    #expect(full.sensors.first?.report == .telemetry)
+    #expect(full.sensors.first?.staleAfter == .seconds(300))
+    for option in [
+      "name:", "state_directory:", "runtime_directory:", "baud:", "data_bits:", "parity:", "stop_bits:", "flow:",
+      "hupcl:", "prefix:", "report:", "units:", "scale:", "offset:", "stale_after:", "max_line:", "interval:",
+      "max_batch:", "max_bytes:", "max_size:", "persist_after:", "memory:", "hot_directory:", "level:", "socket:",
+    ] {
+      #expect(shipped.contains("#" + option), "\(option) is not in the shipped file")
+    }
+  }
+
+  struct Example: CustomTestStringConvertible {
+    let file: String
+    let readings: [String]
+    var testDescription: String { file }
+  }
+
+  /// The line in each example's comment, and what becomes of it.
+  static let examples = [
+    Example(
+      file: "template.yaml",
+      readings: [
+        #"{"temperature":21.5,"humidity":40.2,"readings":7,"door":"open"}"#
+      ]),
+    Example(
+      file: "csv.yaml",
+      readings: [
+        #"{"pressure":101320.0,"temperature":21.2,"gusts":17,"state":"ok"}"#
+      ]),
+    Example(
+      file: "key_value.yaml",
+      readings: [
+        #"{"heating.U":230.1,"heating.I":0.42,"heating.P":96.6,"heating.MODE":"eco"}"#,
+        #"{"boiler.U":230.1,"boiler.I":0.42,"boiler.P":96.6,"boiler.MODE":"eco"}"#,
+      ]),
+    Example(
+      file: "json.yaml",
+      readings: [
+        #"{"station":{"temperature":21.5,"counter":7,"valve":true,"position":{"x":1,"y":2}}}"#
+      ]),
+    Example(
+      file: "regex.yaml",
+      readings: [
+        #"{"number":3,"level":1.82,"trend":"rising","pump":"ON"}"#
+      ]),
+  ]
+
+  @Test(arguments: examples) func readsTheLineInItsComment(_ example: Example) throws {
+    let directory = try TemporaryDirectory()
+    let token = try directory.write("A1\n", to: "token")
+    let text = try Self.text("examples/\(example.file)").replacing("/etc/baudgate/token", with: token)
+    let configuration = try load(text).get()
+    #expect(configuration.warnings.isEmpty)
+    let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("#   ") }).dropFirst(4)
+    var found: [String] = []
+    for port in configuration.ports {
+      let sensors = configuration.sensors.filter { $0.port == port.name }
+      var decoder = try #require(SensorProtocols.decoder(for: sensors))
+      var output = DecoderOutput()
+      decoder.portOpened()
+      decoder.feed(Array("\n\(line)\n".utf8), at: CaptureTime(milliseconds: 1, boottime: 1), into: &output)
+      #expect(output.faults.map(\.fault.message) == [])
+      for (_, sample) in output.samples {
+        var body: [UInt8] = []
+        _ = appendValues(sample.readings, to: &body) { reading, _ in Issue.record("\(reading) cannot be sent") }
+        found.append(String(decoding: body, as: UTF8.self))
+      }
+    }
+    #expect(found == example.readings)
+  }
+
+  @Test func everyExampleIsInTheTable() throws {
+    let files = try FileManager.default.contentsOfDirectory(atPath: "\(Self.directory)/examples")
+    #expect(files.sorted() == Self.examples.map(\.file).sorted())
+  }
+}
