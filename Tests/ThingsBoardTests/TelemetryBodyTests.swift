@@ -18,6 +18,13 @@ import Testing
         == #"[{"ts":1,"values":{"a":1,"b":2,"c":{}}},{"ts":2,"values":{"a":3}},{"ts":1,"values":{"a":4}}]"#)
   }
 
+  /// Both in one object would be taken for a timestamped element and lost (contract.md §1).
+  @Test func theKeysTsAndValuesNeverMeet() {
+    #expect(
+      body([(1, #"{"ts":1}"#), (1, #"{"values":2}"#), (1, #"{"a":3}"#)])
+        == #"[{"ts":1,"values":{"ts":1}},{"ts":1,"values":{"values":2}},{"ts":1,"values":{"a":3}}]"#)
+  }
+
   /// The server would never answer it.
   @Test func anEmptyBatchHasNoBody() { #expect(body([]) == nil) }
 }

@@ -41,6 +41,7 @@ actor HTTPClient {
       request, headers: multi.headers, sockets: Unmanaged.passUnretained(tally).toOpaque())
     let id = nextRequest
     nextRequest &+= 1
+    transfer.request = id
     handles[id] = transfer
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
@@ -67,7 +68,7 @@ actor HTTPClient {
   }
 
   private func cancel(_ id: UInt64) {
-    guard let transfer = handles[id], running[transfer.handle] != nil else { return }
+    guard let transfer = handles[id], transfer.request == id, running[transfer.handle] != nil else { return }
     finish(transfer, .failure(HTTPFailure(code: .cancelled, message: "cancelled")))
   }
 

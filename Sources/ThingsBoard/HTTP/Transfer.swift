@@ -9,6 +9,8 @@ final class Transfer {
   private var response = HTTPResponse(status: 0, body: [], bodyWasCut: false)
   /// libcurl takes a connection's end within the headers for the end of an answer without a body.
   private var headersAreWhole = false
+  /// Of the request it serves now: handles are used again.
+  var request: UInt64 = 0
   var continuation: CheckedContinuation<Result<HTTPResponse, HTTPFailure>, Never>?
 
   /// - Throws: `HTTPFailure` when libcurl has no memory left.

@@ -12,9 +12,9 @@ enum TelemetryBody {
     var body: [UInt8] = []
     body.reserveCapacity(batch.elements.reduce(2) { $0 + $1.values.count + 36 })
     body.append(UInt8(ascii: "["))
-    var open: Int64?
+    var open: TelemetryBatch.Element?
     for element in batch.elements {
-      if element.timestamp == open {
+      if let open, open.timestamp == element.timestamp, !open.mayHideATimestamp, !element.mayHideATimestamp {
         body[body.count - 1] = UInt8(ascii: ",")
         body.append(contentsOf: element.values.dropFirst())
         continue
@@ -23,7 +23,7 @@ enum TelemetryBody {
       element.timestamp.appendDecimal(to: &body)
       body.append(contentsOf: middle)
       body.append(contentsOf: element.values)
-      open = element.timestamp
+      open = element
     }
     body.append(contentsOf: end)
     return body
@@ -33,4 +33,16 @@ enum TelemetryBody {
   private static let next = Array(#"},{"ts":"#.utf8)
   private static let middle = Array(#","values":"#.utf8)
   private static let end = Array("}]".utf8)
+}
+
+extension TelemetryBatch.Element {
+  /// Whether one of the keys `ts` and `values` may be in it. Values that hold both the server takes for an element of
+  /// their own and loses; one sensor's never do, but two sensors' could together.
+  fileprivate var mayHideATimestamp: Bool {
+    Self.suspects.contains { suspect in
+      values.indices.contains { values[$0] == UInt8(ascii: "\"") && values[$0...].starts(with: suspect) }
+    }
+  }
+
+  private static let suspects = [Array(#""ts":"#.utf8), Array(#""values":"#.utf8)]
 }
