@@ -36,6 +36,7 @@ import Testing
         sent += 1
       }
       try line.send(burst)
+      gateway.daemon.takeNotifications()
       try await Task.sleep(for: .milliseconds(16))
     }
     #expect(FileManager.default.fileExists(atPath: gateway.scratch.file("faults/\(fault).seen")), "never stalled")
@@ -93,6 +94,7 @@ import Testing
     while ContinuousClock.now < end {
       try line.send("N=\(sent)\nrubbish\n")
       sent += 1
+      gateway.daemon.takeNotifications()
       try await Task.sleep(for: .milliseconds(16))
     }
     #expect(await gateway.arrived(sent))

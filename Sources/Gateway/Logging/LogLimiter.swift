@@ -3,7 +3,7 @@ internal import EventLoop
 /// Lets one line an interval and cause through, and says how many it kept back.
 struct LogLimiter<Cause: Hashable> {
   /// Causes remembered at most; the longest silent one goes first.
-  static var causeLimit: Int { 64 }
+  static var causeLimit: Int { 1024 }
 
   private let interval: Duration
   private var causes: [Cause: (next: Duration, suppressed: Int)] = [:]

@@ -101,6 +101,13 @@ final class DaemonProcess: @unchecked Sendable {
     return false
   }
 
+  /// Reads what has been notified, as a service manager does: the socket holds only some ten datagrams, and the watchdog's
+  /// pings wait for room.
+  func takeNotifications() {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while recv(notify, &buffer, buffer.count, CInt(MSG_DONTWAIT)) > 0 {}
+  }
+
   /// `baudgate status --json` over the command line, parsed.
   func status() throws -> [String: Any] {
     let output = try Self.run(
