@@ -13,7 +13,7 @@ extension DeviceOptions {
     let name = Self.name(&reader)
     let credential = DeviceCredential(from: &reader, in: surroundings)
     guard reader.finish(hints: ["access_token": "the key is \"token\""]), let credential else { return nil }
-    self.init(name: name, credential: credential)
+    self.init(name: name, identity: .token(credential))
   }
 
   private static func name(_ reader: inout MappingReader) -> String? {

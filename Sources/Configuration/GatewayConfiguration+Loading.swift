@@ -67,6 +67,10 @@ extension GatewayConfiguration {
     self.upload = upload ?? UploadOptions()
     self.queue = queue ?? QueueOptions()
     logLevel = (log ?? LogOptions()).level
+    gpio = GPIOOptions()
+    downlink = DownlinkOptions()
+    attributes = []
+    rpc = RPCOptions()
     warnings = []
     controlSocket = control?.socket ?? Self.controlSocket(self.runtimeDirectory, self.stateDirectory)
   }

@@ -2,6 +2,7 @@ public import Hardware
 public import Logging
 public import Queue
 public import Sensors
+public import Telemetry
 public import ThingsBoard
 
 /// A whole configuration file, checked: every value in it is legal and every name in it means something.
@@ -27,6 +28,13 @@ public struct GatewayConfiguration: Sendable {
   public var sensors: [SensorOptions]
   public var upload: UploadOptions
   public var queue: QueueOptions
+  public var gpio: GPIOOptions
+  public var downlink: DownlinkOptions
+  /// `attributes:`, sent as client attributes, in the order of the file.
+  public var attributes: [Reading]
+  public var rpc: RPCOptions
+  /// `claim:`; `nil` without it.
+  public var claim: ClaimOptions?
   public var logLevel: Logger.Level
   /// What is legal and yet worth a look, as `file:line:column: warning: …`.
   public var warnings: [String]
@@ -34,11 +42,37 @@ public struct GatewayConfiguration: Sendable {
 
 /// `device:`: who this gateway is to the server.
 public struct DeviceOptions: Sendable, Equatable {
-  /// The name it will ask for when it provisions itself, with its placeholders; `nil` leaves it to the server.
+  /// The name it asks for when it provisions itself, with its placeholders; `nil` leaves it to the server.
   public var name: String?
-  public var credential: DeviceCredential
+  public var identity: DeviceIdentity
 
-  public var token: Secret { credential.token }
+  /// What no log line may hold.
+  public var secrets: [Secret] {
+    switch identity {
+    case .token(let credential): [credential.token]
+    case .provision(let options): [options.key, options.secret]
+    }
+  }
+}
+
+/// How this gateway comes by its credential.
+public enum DeviceIdentity: Sendable, Equatable {
+  /// Somebody has put it there; it is never overwritten.
+  case token(DeviceCredential)
+  /// The server gives it at the first start; kept in the state directory.
+  case provision(ProvisionOptions)
+}
+
+/// `device.provision:`.
+public struct ProvisionOptions: Sendable, Equatable {
+  /// The device profile's provision key and secret.
+  public var key: Secret
+  public var secret: Secret
+
+  public init(key: Secret, secret: Secret) {
+    self.key = key
+    self.secret = secret
+  }
 }
 
 /// `upload:`: how readings are put into requests.

@@ -1,58 +1,82 @@
-/// What a device says to its platform. The transport behind it can be exchanged.
+public import Telemetry
+
+/// What a device says to its platform, and what it hears. The transport behind it can be exchanged.
+///
+/// A transport that only goes upward implements `postTelemetry`, `postAttributes` and `traffic`; everything else then
+/// throws `DeviceAPIError` with `.unsupported`.
 public protocol DeviceAPI: Sendable {
+  /// Whether anything comes down this way: commands, attributes, answers.
+  var hasDownlink: Bool { get }
+
   /// Delivers a batch.
   ///
   /// Returns only when the server has taken all of it. Posting the same batch again overwrites it with itself.
   /// - Throws: `DeviceAPIError`; its `code` says whether the batch, the credential or the way there is at fault.
   func postTelemetry(_ batch: TelemetryBatch) async throws(DeviceAPIError)
 
+  /// Sets client attributes; those that are not named stay as they are.
+  ///
+  /// - Parameter attributes: Keys and values; what the server would damage is left out. Nothing is sent without any.
+  func postAttributes(_ attributes: [Reading]) async throws(DeviceAPIError)
+
+  /// Reads attributes.
+  ///
+  /// - Parameters:
+  ///   - client: Names of client attributes; `nil` for none.
+  ///   - shared: Names of shared attributes; `nil` for none. With both `nil` the server gives everything.
+  func attributes(client: [String]?, shared: [String]?) async throws(DeviceAPIError) -> AttributeSnapshot
+
+  /// Waits for a change of shared attributes: one long poll.
+  ///
+  /// - Parameter timeout: How long the server may wait; at most `LongPoll.longest`.
+  /// - Returns: The change; `nil` at the poll's end without one.
+  /// - Throws: `DeviceAPIError`, also where the poll ended at once: polling again at once would spin.
+  func pollAttributes(for timeout: Duration) async throws(DeviceAPIError) -> AttributeUpdate?
+
+  /// Waits for a server-side RPC: one long poll. Parameters and result as for `pollAttributes`.
+  func pollCommand(for timeout: Duration) async throws(DeviceAPIError) -> ServerCommand?
+
+  /// Answers a server-side RPC. The server takes an answer nobody waits for any more, too.
+  func reply(_ reply: JSON, to id: CommandID) async throws(DeviceAPIError)
+
+  /// Calls the server: a client-side RPC.
+  ///
+  /// - Returns: What the rule chain answers; `{"error":…}` is an answer, too, and an empty one is `null`.
+  /// - Throws: `DeviceAPIError` with `.noAnswer` when no rule answers in time.
+  func call(_ method: String, params: JSON) async throws(DeviceAPIError) -> JSON
+
+  /// Lets a customer claim this device.
+  ///
+  /// - Parameters:
+  ///   - secret: What the customer has to know; `nil` for the empty one.
+  ///   - duration: How long; `nil` for the server's own.
+  func claim(secret: Secret?, duration: Duration?) async throws(DeviceAPIError)
+
   /// What the connections have carried since the start.
   func traffic() async -> Traffic
 }
 
-/// Why the server did not take a request, and what a client may do about it.
+extension DeviceAPI {
+  public var hasDownlink: Bool { false }
+
+  public func attributes(client: [String]?, shared: [String]?) async throws(DeviceAPIError) -> AttributeSnapshot {
+    throw .unsupported
+  }
+  public func pollAttributes(for timeout: Duration) async throws(DeviceAPIError) -> AttributeUpdate? {
+    throw .unsupported
+  }
+  public func pollCommand(for timeout: Duration) async throws(DeviceAPIError) -> ServerCommand? { throw .unsupported }
+  public func reply(_ reply: JSON, to id: CommandID) async throws(DeviceAPIError) { throw .unsupported }
+  public func call(_ method: String, params: JSON) async throws(DeviceAPIError) -> JSON { throw .unsupported }
+  public func claim(secret: Secret?, duration: Duration?) async throws(DeviceAPIError) { throw .unsupported }
+}
+
+/// Bounds of long polls.
 ///
-/// Source: contract.md §9.
-public struct DeviceAPIError: Error, Sendable, Equatable, CustomStringConvertible {
-  public enum Code: Sendable, Equatable {
-    /// This payload will never be accepted: find the bad record and set it aside.
-    case poison
-    /// The body is larger than the server or a proxy takes: send less at once.
-    case tooLarge
-    /// The server failed without saying why: overload, a rate limit, or one bad record.
-    case serverError
-    /// Overload, maintenance, a rate limit: the same request later.
-    case unavailable
-    /// No answer at all.
-    case unreachable
-    /// The token is unknown to the server.
-    case unauthorized
-    /// The device was deleted.
-    case deviceDeleted
-    /// No device API at this address.
-    case notFound
-    /// The server points elsewhere; a token is never sent after it.
-    case redirected
-    /// Something answered that is not ThingsBoard: a captive portal or a proxy's page.
-    case notThingsBoard
-    /// The request was given up by this side.
-    case cancelled
-  }
-
-  public var code: Code
-  /// What happened, in words for a person; holds no secret.
-  public var message: String
-  /// The HTTP status, where there was an answer.
-  public var status: Int?
-  /// How long the server asks to be left alone.
-  public var retryAfter: Duration?
-
-  public init(_ code: Code, _ message: String, status: Int? = nil, retryAfter: Duration? = nil) {
-    self.code = code
-    self.message = message
-    self.status = status
-    self.retryAfter = retryAfter
-  }
-
-  public var description: String { message }
+/// Source: contract.md §3 and §4.
+public enum LongPoll {
+  /// The longest a poll asks for: the usual single-process server ends every request after 30 s with a 503.
+  public static let longest = Duration.seconds(25)
+  /// A poll that ends sooner without an answer was not waited for: a proxy that answers 408 at once.
+  public static let shortest = Duration.seconds(1)
 }

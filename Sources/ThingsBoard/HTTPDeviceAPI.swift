@@ -1,5 +1,5 @@
 public import EventLoop
-internal import Telemetry
+public import Telemetry
 
 /// ThingsBoard's HTTP device API over libcurl: one connection, kept alive.
 ///
@@ -36,6 +36,8 @@ public struct HTTPDeviceAPI: DeviceAPI {
     }
     if let error = TelemetryAnswer.error(in: response, secret: token) { throw error }
   }
+
+  public func postAttributes(_ attributes: [Reading]) async throws(DeviceAPIError) { throw .unsupported }
 
   public func traffic() async -> Traffic { await client.traffic }
 

@@ -1,10 +1,59 @@
-/// `server:` of the configuration: where the device API is.
+/// `server:` of the configuration: where the platform is, and how it is spoken to.
 public struct ServerOptions: Sendable, Equatable {
+  /// `server.transport`: which `DeviceAPI` is used.
+  public enum Transport: String, Sendable, CaseIterable {
+    /// ThingsBoard's HTTP device API.
+    case deviceAPI = "device_api"
+    /// ThingsBoard's HTTP integration: upward only, the token is the integration's key.
+    case httpIntegration = "http_integration"
+  }
+
+  /// `server.link`: what the way to the server costs.
+  public enum Link: String, Sendable, CaseIterable {
+    case unmetered
+    /// Frugal defaults: uploads every 10 s, no long polls but looks at an interval.
+    case metered
+  }
+
   public var url: ServerURL
+  public var transport = Transport.deviceAPI
+  public var link = Link.unmetered
+  public var tls = TLSOptions()
+  public var proxy = ProxyOptions()
 
   public init(url: ServerURL) {
     self.url = url
   }
+}
+
+/// `server.tls:`. Certificates are verified whatever stands here.
+public struct TLSOptions: Sendable, Equatable {
+  public enum Version: String, Sendable, CaseIterable {
+    case v12 = "1.2"
+    case v13 = "1.3"
+  }
+
+  /// A PEM file of authorities instead of the system's.
+  public var authorities: String?
+  /// A PEM file with this side's certificate.
+  public var certificate: String?
+  /// A PEM file with its private key.
+  public var key: String?
+  /// `sha256//BASE64` of the server's public key; several separated by `;`. CURLOPT_PINNEDPUBLICKEY(3).
+  public var pin: String?
+  public var minimumVersion = Version.v12
+
+  public init() {}
+}
+
+/// `server.proxy` and `server.no_proxy`. The environment's proxies are never used.
+public struct ProxyOptions: Sendable, Equatable {
+  /// `http://[USER:PASSWORD@]HOST:PORT` or `socks5h://…`: may hold a password.
+  public var url: Secret?
+  /// Hosts reached without it; CURLOPT_NOPROXY(3).
+  public var exceptions: [String] = []
+
+  public init() {}
 }
 
 /// `http(s)://HOST[:PORT][/BASE]`: what stands before `/api/v1`. Holds no secret and may be shown.

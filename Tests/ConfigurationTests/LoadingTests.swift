@@ -25,7 +25,7 @@ import ThingsBoard
     let configuration = try load(text).get()
     #expect(configuration.server.url.description == "https://tb.example.com:8443/base")
     #expect(configuration.device.name == "green-{hostname}-{mac}")
-    #expect(configuration.device.token.reveal() == "A1_TEST~TOKEN")
+    #expect(configuration.device.secrets.map { $0.reveal() } == ["A1_TEST~TOKEN"])
     #expect(configuration.stateDirectory == "/s")
     #expect(configuration.runtimeDirectory == "/r")
     #expect(configuration.controlSocket == "/x/y.sock")

@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import Queue
 import Synchronization
+import Telemetry
 import Testing
 import ThingsBoard
 
@@ -61,6 +62,7 @@ import ThingsBoard
 /// Takes every batch.
 private struct AnsweringAPI: DeviceAPI {
   func postTelemetry(_ batch: TelemetryBatch) async throws(DeviceAPIError) {}
+  func postAttributes(_ attributes: [Reading]) async throws(DeviceAPIError) {}
   func traffic() async -> Traffic { Traffic() }
 }
 

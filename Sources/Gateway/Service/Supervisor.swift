@@ -54,8 +54,9 @@ actor Supervisor {
   func start() async throws {
     let queue = await openQueue()
     self.queue = queue
+    guard case .token(let credential) = configuration.device.identity else { return }
     let api = try HTTPDeviceAPI(
-      on: loop, baseURL: configuration.server.url.description, token: configuration.device.token,
+      on: loop, baseURL: configuration.server.url.description, token: credential.token,
       userAgent: "baudgate/\(Version.current)")
     self.api = api
     let uplink = Uplink(

@@ -253,8 +253,8 @@ extension DeviceAPIError.Code {
   /// Whether it lasts until somebody changes something.
   var needsPerson: Bool {
     switch self {
-    case .unauthorized, .deviceDeleted, .notFound, .redirected, .notThingsBoard: true
-    case .poison, .tooLarge, .serverError, .unavailable, .unreachable, .cancelled: false
+    case .unauthorized, .deviceDeleted, .notFound, .redirected, .notThingsBoard, .certificate, .unsupported: true
+    case .poison, .tooLarge, .serverError, .unavailable, .unreachable, .noAnswer, .cancelled: false
     }
   }
 }

@@ -108,10 +108,10 @@ struct UplinkStateMachine {
       return .again
     case .serverError:
       return emptyError(request, records: records, error, using: &generator)
-    case .unavailable, .unreachable, .cancelled:
+    case .unavailable, .unreachable, .noAnswer, .cancelled:
       isProbing = false
       return .wait(delay(error, quick.next(using: &generator)))
-    case .unauthorized, .deviceDeleted, .notFound, .redirected, .notThingsBoard:
+    case .unauthorized, .deviceDeleted, .notFound, .redirected, .notThingsBoard, .certificate, .unsupported:
       isProbing = false
       return .wait(delay(error, slow.next(using: &generator)))
     }

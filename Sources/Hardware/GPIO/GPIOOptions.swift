@@ -1,0 +1,59 @@
+/// `gpio:` of the configuration, checked: no line stands in it twice.
+public struct GPIOOptions: Sendable, Equatable {
+  /// In the order of the file.
+  public var lines: [GPIOLineOptions]
+
+  public init(lines: [GPIOLineOptions] = []) { self.lines = lines }
+}
+
+/// `gpio.lines.NAME`.
+public struct GPIOLineOptions: Sendable, Equatable {
+  public enum Direction: String, Sendable, CaseIterable { case input, output }
+
+  /// What holds an open input; `asIs` leaves it as it was found.
+  public enum Bias: String, Sendable, CaseIterable {
+    case asIs = "as_is"
+    case pullUp = "pull_up"
+    case pullDown = "pull_down"
+    case disabled
+  }
+
+  /// What an output is left at when the daemon ends.
+  public enum Safe: String, Sendable, CaseIterable { case on, off, hold }
+
+  public var name: String
+  public var chip: GPIOChipReference
+  /// The line's offset on its chip; on a Raspberry Pi the BCM number.
+  public var offset: UInt32
+  public var direction: Direction
+  public var bias = Bias.asIs
+  /// How long an input must stand before it counts, by the kernel where it can.
+  public var debounce = Duration.zero
+  /// Whether a low level means on.
+  public var isActiveLow = false
+  /// An output's value from the moment it is requested; its safe value where the file does not say.
+  public var initial = false
+  public var safe = Safe.off
+
+  public init(name: String, chip: GPIOChipReference, offset: UInt32, direction: Direction) {
+    self.name = name
+    self.chip = chip
+    self.offset = offset
+    self.direction = direction
+  }
+}
+
+/// Where a line is.
+public enum GPIOChipReference: Sendable, Hashable, CustomStringConvertible {
+  /// A character device's path, name (`gpiochip0`) or label (`pinctrl-bcm2711`).
+  case device(String)
+  /// `simulated:DIRECTORY`: one file `lineN` per line with one byte, `0` or `1`.
+  case simulated(String)
+
+  public var description: String {
+    switch self {
+    case .device(let name): name
+    case .simulated(let directory): "simulated:\(directory)"
+    }
+  }
+}
