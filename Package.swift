@@ -26,7 +26,7 @@ let package = Package(
     .executable(name: "baudgated", targets: ["baudgated"]),
     .executable(name: "baudgate", targets: ["baudgate"]),
     .executable(name: "baudgate-simulator", targets: ["baudgate-simulator"]),
-    .library(name: "ThingsBoard", targets: ["ThingsBoard"]),
+    .library(name: "ThingsBoard", targets: ["ThingsBoard", "Telemetry", "EventLoop"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-log", from: "1.5.0"),

@@ -18,7 +18,7 @@ import Testing
     let url = server.url
     let count = expected.count
     let outcomes = try loop.run { () -> [DeviceAPIError?] in
-      let api = try HTTPDeviceAPI(on: loop, baseURL: url, token: Secret(token))
+      let api = try HTTPDeviceAPI(on: loop, server: ServerOptions(url: ServerURL(url)), token: Secret(token))
       var outcomes: [DeviceAPIError?] = []
       for _ in 0..<count {
         do throws(DeviceAPIError) {
@@ -69,7 +69,7 @@ import Testing
     let loop = try EventLoop()
     let url = server.url
     let error = try loop.run { () -> DeviceAPIError? in
-      let api = try HTTPDeviceAPI(on: loop, baseURL: url, token: Secret("t"))
+      let api = try HTTPDeviceAPI(on: loop, server: ServerOptions(url: ServerURL(url)), token: Secret("t"))
       do throws(DeviceAPIError) {
         try await api.postTelemetry(Self.batch)
         return nil
@@ -95,7 +95,7 @@ import Testing
     let loop = try EventLoop()
     let url = server.url
     let error = try loop.run { () -> DeviceAPIError? in
-      let api = try HTTPDeviceAPI(on: loop, baseURL: url, token: Secret("t"))
+      let api = try HTTPDeviceAPI(on: loop, server: ServerOptions(url: ServerURL(url)), token: Secret("t"))
       do throws(DeviceAPIError) {
         try await api.postTelemetry(Self.batch)
         return nil
@@ -115,7 +115,7 @@ import Testing
     let loop = try EventLoop()
     let url = server.url
     let code = try loop.run { () -> DeviceAPIError.Code? in
-      let api = try HTTPDeviceAPI(on: loop, baseURL: url, token: Secret("t"))
+      let api = try HTTPDeviceAPI(on: loop, server: ServerOptions(url: ServerURL(url)), token: Secret("t"))
       do throws(DeviceAPIError) {
         try await api.postTelemetry(Self.batch)
         return nil
@@ -131,7 +131,7 @@ import Testing
     let loop = try EventLoop()
     let url = server.url
     let codes = try loop.run { () -> [DeviceAPIError.Code?] in
-      let api = try HTTPDeviceAPI(on: loop, baseURL: url, token: Secret("t"))
+      let api = try HTTPDeviceAPI(on: loop, server: ServerOptions(url: ServerURL(url)), token: Secret("t"))
       let post = Task(executorPreference: loop) { () -> DeviceAPIError.Code? in
         do throws(DeviceAPIError) {
           try await api.postTelemetry(Self.batch)
@@ -159,7 +159,7 @@ import Testing
     let loop = try EventLoop()
     let url = server.url
     let traffic = try loop.run { () -> Traffic in
-      let api = try HTTPDeviceAPI(on: loop, baseURL: url, token: Secret("A1_TEST_TOKEN"))
+      let api = try HTTPDeviceAPI(on: loop, server: ServerOptions(url: ServerURL(url)), token: Secret("A1_TEST_TOKEN"))
       try await api.postTelemetry(Self.batch)
       try await api.postTelemetry(Self.batch)
       return await api.traffic()
