@@ -68,7 +68,7 @@ let package = Package(
     tests(of: "Hardware", uses: ["EventLoop", "Telemetry", "CKernel", logging]),
     tests(of: "Sensors", uses: ["Telemetry", "YAML"]),
     tests(of: "Queue", uses: ["EventLoop"]),
-    tests(of: "ThingsBoard", uses: ["EventLoop", "Telemetry", "Simulator"]),
+    tests(of: "ThingsBoard", uses: ["CCurl", "EventLoop", "Telemetry", "Simulator"]),
     tests(of: "Configuration", uses: ["Hardware", "Queue", "Sensors", "Telemetry", "ThingsBoard"]),
     tests(of: "Gateway", uses: ["EventLoop", "Telemetry", "ThingsBoard"]),
     tests(of: "Simulator", uses: ["Telemetry"]),
