@@ -1,5 +1,6 @@
 import CCurl
 import EventLoop
+import Glibc
 import Testing
 
 @testable import ThingsBoard
@@ -41,7 +42,8 @@ import Testing
   }
 
   @Test func aNameNobodyKnowsIsToldFromAServerThatIsDown() throws {
-    let error = try post(to: options("http://no-such-host.invalid"))
+    // A label of more than 63 bytes (RFC 1035, 2.3.4) fails without a question to anybody.
+    let error = try post(to: options("http://\(String(repeating: "a", count: 64)).invalid"))
     #expect(error?.code == .unreachable)
     #expect(error?.message.contains("name server") == true)
   }
@@ -102,6 +104,25 @@ import Testing
     defer { server.stop() }
     #expect(try post(to: options("http://[::1]:\(server.port)")) == nil)
     #expect(server.requests[0].head.contains("Host: [::1]:\(server.port)"))
+  }
+
+  // MARK: Peers that are gone
+
+  /// A server takes a half-dead socket for a waiting poll, and hands it commands.
+  @Test(arguments: [true, false]) func theKernelWatchesThePeer(_ probes: Bool) {
+    let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    PeerWatch(probesSilence: probes).apply(to: descriptor)
+    func option(_ level: CInt, _ name: CInt) -> CInt {
+      var value: CInt = -1
+      var length = socklen_t(MemoryLayout<CInt>.size)
+      getsockopt(descriptor, level, name, &value, &length)
+      return value
+    }
+    let tcp = CInt(IPPROTO_TCP)
+    #expect(option(tcp, TCP_USER_TIMEOUT) == 20_000)
+    #expect(option(SOL_SOCKET, SO_KEEPALIVE) == (probes ? 1 : 0))
+    if probes { #expect([option(tcp, TCP_KEEPIDLE), option(tcp, TCP_KEEPINTVL)] == [15, 5]) }
   }
 
   // MARK: What libcurl's results mean

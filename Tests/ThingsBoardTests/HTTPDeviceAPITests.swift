@@ -89,6 +89,12 @@ import Testing
     ) { server in #expect(server.requests.count == 1) }
   }
 
+  /// As nginx does with a body beyond its limit, which it has not read: the batch must be halved all the same.
+  @Test func aRefusalCutShortIsOne() throws {
+    try post(
+      to: [.bytesThenReset("HTTP/1.1 413 Too Large\r\nContent-Length: 500\r\n\r\n<html>")], expecting: [.tooLarge, nil])
+  }
+
   @Test func retryAfterIsRead() throws {
     let server = ScriptedServer([.status(429, body: "", headers: ["Retry-After: 17"])])
     defer { server.stop() }

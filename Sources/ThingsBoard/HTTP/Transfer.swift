@@ -110,16 +110,19 @@ final class Transfer {
 
   /// What came of it, once libcurl says that it is over.
   func outcome(_ result: CURLcode) -> Result<HTTPResponse, HTTPFailure> {
+    var status = 0
+    bg_easy_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
+    // A refusal is one, however its body ends: nginx refuses a large body before it has come, and then breaks off what
+    // is still being sent (RFC 9113, 8.1; RFC 9112, 9.3). Of what was granted every byte counts.
+    let isRefusal = headersAreWhole && status >= 300
     let isCut = result == CURLE_WRITE_ERROR && response.bodyWasCut
-    guard result == CURLE_OK || isCut else { return .failure(failure(result)) }
+    guard result == CURLE_OK || isCut || isRefusal else { return .failure(failure(result)) }
     guard headersAreWhole else {
       return .failure(
         HTTPFailure(
           code: .reset, message: "the connection ended within the answer's headers", openFor: openFor,
           answerBegan: true))
     }
-    var status = 0
-    bg_easy_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
     response.status = status
     response.openFor = openFor ?? .zero
     return .success(response)
