@@ -14,12 +14,9 @@ public final class HTTPDeviceAPI: DeviceAPI {
   public static let longestMessage = 64 << 10
   /// Bytes of an answer that holds attributes, or what a rule chain made up.
   public static let longestDocument = 1 << 20
-  /// A rule chain has 60 s to answer a client-side RPC (`actors.rpc`), where no proxy or servlet ends it before.
-  static let callLimit = Duration.seconds(65)
-
   private let posts: Exchange
   private let polls: Exchange
-  private let timing: PollTiming
+  private let timing: Timing
   private let token: Mutex<Secret>
 
   /// - Parameters:
@@ -31,13 +28,13 @@ public final class HTTPDeviceAPI: DeviceAPI {
   public convenience init(
     on loop: EventLoop, server: ServerOptions, token: Secret, userAgent: String = "baudgate"
   ) throws(DeviceAPIError) {
-    try self.init(on: loop, server: server, token: token, userAgent: userAgent, timing: PollTiming())
+    try self.init(on: loop, server: server, token: token, userAgent: userAgent, timing: Timing())
   }
 
   init(
-    on loop: EventLoop, server: ServerOptions, token: Secret, userAgent: String = "baudgate", timing: PollTiming
+    on loop: EventLoop, server: ServerOptions, token: Secret, userAgent: String = "baudgate", timing: Timing
   ) throws(DeviceAPIError) {
-    posts = try Exchange(on: loop, server: server, userAgent: userAgent)
+    posts = try Exchange(on: loop, server: server, userAgent: userAgent, timeLimit: timing.answer)
     polls = try Exchange(on: loop, server: server, userAgent: userAgent)
     self.timing = timing
     self.token = Mutex(token)
@@ -81,7 +78,7 @@ public final class HTTPDeviceAPI: DeviceAPI {
     // Without params the server fails with an empty 500; null will do.
     let body = try Self.message(.object([.init("method", .string(method)), .init("params", params)]))
     var question = question(.post, "rpc", body)
-    question.timeLimit = Self.callLimit
+    question.timeLimit = timing.call
     question.bodyLimit = Self.longestDocument
     let answer = try await posts.ask(question)
     let response = answer.response

@@ -16,7 +16,13 @@ public struct HTTPProvisioningAPI: ProvisioningAPI {
   /// - Parameters: As for `HTTPDeviceAPI`.
   /// - Throws: `DeviceAPIError` when libcurl cannot start.
   public init(on loop: EventLoop, server: ServerOptions, userAgent: String = "baudgate") throws(DeviceAPIError) {
-    exchange = try Exchange(on: loop, server: server, userAgent: userAgent)
+    try self.init(on: loop, server: server, userAgent: userAgent, timeLimit: Exchange.timeLimit)
+  }
+
+  init(
+    on loop: EventLoop, server: ServerOptions, userAgent: String = "baudgate", timeLimit: Duration
+  ) throws(DeviceAPIError) {
+    exchange = try Exchange(on: loop, server: server, userAgent: userAgent, timeLimit: timeLimit)
   }
 
   public func provision(_ request: ProvisionRequest) async throws(DeviceAPIError) -> ProvisionAnswer {

@@ -207,6 +207,38 @@ import Testing
     #expect(error?.message.contains("HUSH") == false)
   }
 
+  // MARK: No answer at all
+
+  /// As a server under a rate limit does with attributes, polls and RPC until its servlet gives up, and an empty batch
+  /// for ever: each request has a time limit of its own.
+  @Test func noRequestWaitsForEver() throws {
+    let bench = try Bench([], otherwise: .hang)
+    var timing = Timing()
+    timing.answer = .milliseconds(30)
+    timing.call = .milliseconds(30)
+    let options = ServerOptions(url: try ServerURL(bench.server.url))
+    let key = try Key("a")
+    let codes = try bench.run(timing: timing) { api, loop in
+      let provisioning = try HTTPProvisioningAPI(on: loop, server: options, timeLimit: .milliseconds(30))
+      return [
+        await failure { () async throws(DeviceAPIError) in try await api.postTelemetry(HTTPDeviceAPITests.batch) }?
+          .code,
+        await failure { () async throws(DeviceAPIError) in try await api.postAttributes([Reading(key, .bool(true))]) }?
+          .code,
+        await failure { () async throws(DeviceAPIError) in _ = try await api.attributes(client: nil, shared: nil) }?
+          .code,
+        await failure { () async throws(DeviceAPIError) in try await api.reply(.null, to: CommandID(1)) }?.code,
+        await failure { () async throws(DeviceAPIError) in _ = try await api.call("m", params: .null) }?.code,
+        await failure { () async throws(DeviceAPIError) in try await api.claim(secret: nil, duration: nil) }?.code,
+        await failure { () async throws(DeviceAPIError) in _ = try await provisioning.isKnown(Secret("t")) }?.code,
+        await failure { () async throws(DeviceAPIError) in
+          _ = try await provisioning.provision(ProvisioningTests.request)
+        }?.code,
+      ]
+    }
+    #expect(codes == Array(repeating: .unreachable, count: 8))
+  }
+
   // MARK: The token
 
   @Test func anotherTokenServesFromTheNextRequestOn() throws {

@@ -89,6 +89,20 @@ import Testing
     ) { server in #expect(server.requests.count == 1) }
   }
 
+  /// libcurl then goes on over a new connection, whose descriptor has the old one's number. Left unwatched, each such
+  /// post would wait for a time limit.
+  @Test func aServerThatEndsEachConnectionIsNotWaitedFor() throws {
+    let count = 100
+    let answer = ScriptedServer.Reply.bytesThenClose("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    let bench = try Bench([], otherwise: answer)
+    var timing = Timing()
+    timing.answer = .seconds(5)
+    try bench.run(timing: timing) { api, _ in
+      for _ in 0..<count { try await api.postTelemetry(Self.batch) }
+    }
+    #expect(bench.server.requests.count >= count)
+  }
+
   /// As nginx does with a body beyond its limit, which it has not read: the batch must be halved all the same.
   @Test func aRefusalCutShortIsOne() throws {
     try post(

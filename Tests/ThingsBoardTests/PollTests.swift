@@ -10,16 +10,16 @@ import Testing
 
   /// Longer than a poll has to be open; the server waits it out, so that no slow machine makes a difference.
   static let waited = Duration.milliseconds(30)
-  static let quick = PollTiming(
+  static let quick = Timing(
     shortest: .milliseconds(20), longest: .milliseconds(60), gatewayLimit: .milliseconds(20),
     margin: .milliseconds(100))
   /// So patient that whatever comes has come at once.
-  static let patient = PollTiming(shortest: .seconds(120), longest: .seconds(240), gatewayLimit: .seconds(120))
+  static let patient = Timing(shortest: .seconds(120), longest: .seconds(240), gatewayLimit: .seconds(120))
 
   struct Row: CustomTestStringConvertible, Sendable {
     var testDescription: String
     var reply: Reply
-    var timing: PollTiming
+    var timing: Timing
     /// `nil` for the poll's end.
     var expected: DeviceAPIError.Code?
 
@@ -237,7 +237,7 @@ import Testing
   }
 
   @Test func aPollAsksForWhatAServerCanWait() {
-    let timing = PollTiming()
+    let timing = Timing()
     #expect(timing.asked(.seconds(300)) == .seconds(25))
     #expect(timing.asked(.zero) == .seconds(1))
     #expect(timing.asked(.seconds(5)) == .seconds(5))

@@ -1,3 +1,4 @@
+import Telemetry
 import Testing
 
 @testable import ThingsBoard
@@ -80,6 +81,27 @@ import Testing
     var response = HTTPResponse(status: row.status, body: Array(row.body.utf8), bodyWasCut: false)
     response.contentType = row.type
     #expect(error(response)?.code == row.expected)
+  }
+
+  /// The same over a socket, for all that is posted without a document in return.
+  @Test(arguments: rows) func meaningOnTheWire(_ row: Row) throws {
+    let reply = ScriptedServer.Reply.status(
+      row.status, body: row.body, headers: row.type.map { ["Content-Type: \($0)"] } ?? [])
+    let bench = try Bench([], otherwise: reply)
+    let key = try Key("a")
+    let codes = try bench.run { api, _ in
+      [
+        await failure { () async throws(DeviceAPIError) in try await api.postTelemetry(HTTPDeviceAPITests.batch) }?
+          .code,
+        await failure { () async throws(DeviceAPIError) in
+          try await api.postAttributes([Reading(key, .bool(true))])
+        }?.code,
+        await failure { () async throws(DeviceAPIError) in try await api.reply(.null, to: CommandID(1)) }?.code,
+        await failure { () async throws(DeviceAPIError) in try await api.claim(secret: nil, duration: nil) }?.code,
+      ]
+    }
+    #expect(codes == Array(repeating: row.expected, count: 4))
+    #expect(bench.server.requests.count == 4)
   }
 
   @Test func noTokenInWhatAServerRepeats() {

@@ -35,7 +35,7 @@ struct Bench {
 
   /// Runs `body` with the client, then stops the server.
   func run<Result: Sendable>(
-    timing: PollTiming = PollTiming(), token: String = Self.token,
+    timing: Timing = Timing(), token: String = Self.token,
     _ body: @escaping @Sendable (HTTPDeviceAPI, EventLoop) async throws -> Result
   ) throws -> Result {
     defer { server.stop() }

@@ -119,9 +119,7 @@ actor HTTPClient {
     case CURL_POLL_IN: wanted = .readable
     case CURL_POLL_OUT: wanted = .writable
     case CURL_POLL_INOUT: wanted = [.readable, .writable]
-    default:
-      sockets[socket] = nil
-      return
+    default: return unwatch(socket)
     }
     do {
       if let source = sockets[socket] { return try source.wait(for: wanted) }
@@ -130,8 +128,16 @@ actor HTTPClient {
       }
     } catch {
       // Unwatched, the transfer ends by its time limit: bounded, and told as a time-out.
-      sockets[socket] = nil
+      unwatch(socket)
     }
+  }
+
+  /// libcurl closes the socket next, and its number may be a new one's before this event is over, which keeps the source
+  /// alive: it must have left epoll by then, or it would take the new socket with it when it goes.
+  private func unwatch(_ socket: CInt) {
+    // Fails only for a loop that has ended.
+    try? sockets[socket]?.setEnabled(false)
+    sockets[socket] = nil
   }
 
   private func socketIsReady(_ socket: CInt, _ events: IOSource.Events) {

@@ -8,8 +8,13 @@ struct Exchange: Sendable {
   let client: HTTPClient
   private let base: String
   private let mask: Mask
+  private let timeLimit: Duration
 
-  init(on loop: EventLoop, server: ServerOptions, userAgent: String) throws(DeviceAPIError) {
+  /// - Parameter timeLimit: For questions that name none.
+  init(
+    on loop: EventLoop, server: ServerOptions, userAgent: String, timeLimit: Duration = Self.timeLimit
+  ) throws(DeviceAPIError) {
+    self.timeLimit = timeLimit
     do throws(HTTPFailure) { client = try HTTPClient(on: loop, server: server, userAgent: userAgent) } catch {
       throw DeviceAPIError(.unreachable, error.message)
     }
@@ -26,7 +31,7 @@ struct Exchange: Sendable {
     var cargo = ServerAnswer.Cargo.nothing
     /// What no message may show.
     var secrets: [Secret]
-    var timeLimit = Exchange.timeLimit
+    var timeLimit: Duration?
     var bodyLimit = HTTPResponse.bodyLimit
   }
 
@@ -40,7 +45,7 @@ struct Exchange: Sendable {
   /// A long poll.
   ///
   /// - Returns: `nil` at its end without an answer.
-  func poll(_ question: Question, asked: Duration, timing: PollTiming) async throws(DeviceAPIError) -> ServerAnswer? {
+  func poll(_ question: Question, asked: Duration, timing: Timing) async throws(DeviceAPIError) -> ServerAnswer? {
     let answer: ServerAnswer
     do throws(HTTPFailure) { answer = try await attempt(question) } catch {
       if timing.isEnd(error, asked: asked) { return nil }
@@ -52,7 +57,7 @@ struct Exchange: Sendable {
   private func attempt(_ question: Question) async throws(HTTPFailure) -> ServerAnswer {
     let request = HTTPRequest(
       method: question.method, url: Secret("\(base)/api/v1/\(question.resource)"), body: question.body,
-      timeLimit: question.timeLimit, bodyLimit: question.bodyLimit)
+      timeLimit: question.timeLimit ?? timeLimit, bodyLimit: question.bodyLimit)
     let response = try await client.perform(request)
     return ServerAnswer(response, mask: mask + question.secrets, cargo: question.cargo)
   }

@@ -1,9 +1,13 @@
 internal import EventLoop
 
-/// Tells the end of a long poll from an outage, by how long the poll was open.
+/// How long requests may take, and what tells the end of a long poll from an outage: how long it was open.
 ///
-/// Source: contract.md §3, §4 and §9.
-struct PollTiming: Sendable {
+/// Source: contract.md §2–§5 and §9.
+struct Timing: Sendable {
+  /// A post, or a question that is no poll.
+  var answer = Exchange.timeLimit
+  /// A client-side RPC: a rule chain has 60 s, where no proxy or servlet ends it before.
+  var call = Duration.seconds(65)
   /// Sooner, nobody has waited.
   var shortest = LongPoll.shortest
   /// What a poll asks for at most.
