@@ -26,7 +26,7 @@ let package = Package(
     .executable(name: "baudgated", targets: ["baudgated"]),
     .executable(name: "baudgate", targets: ["baudgate"]),
     .executable(name: "baudgate-simulator", targets: ["baudgate-simulator"]),
-    .library(name: "ThingsBoard", targets: ["ThingsBoard"]),
+    .library(name: "ThingsBoard", targets: ["ThingsBoard", "Telemetry", "EventLoop"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-log", from: "1.5.0"),
@@ -68,7 +68,7 @@ let package = Package(
     tests(of: "Hardware", uses: ["EventLoop", "Telemetry", "CKernel", logging]),
     tests(of: "Sensors", uses: ["Telemetry", "YAML"]),
     tests(of: "Queue", uses: ["EventLoop"]),
-    tests(of: "ThingsBoard", uses: ["EventLoop", "Telemetry", "Simulator"]),
+    tests(of: "ThingsBoard", uses: ["CCurl", "EventLoop", "Telemetry", "Simulator"]),
     tests(of: "Configuration", uses: ["Hardware", "Queue", "Sensors", "Telemetry", "ThingsBoard"]),
     tests(of: "Gateway", uses: ["EventLoop", "Telemetry", "ThingsBoard"]),
     tests(of: "Simulator", uses: ["Telemetry"]),

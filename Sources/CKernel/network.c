@@ -13,3 +13,13 @@ int bg_tcp_traffic(int fd, uint64_t *sent, uint64_t *received) {
   *received = info.tcpi_bytes_received;
   return 0;
 }
+
+int bg_tcp_watch_peer(int fd, unsigned user_timeout_ms, int idle_s, int interval_s, int probes) {
+  int on = 1;
+  if (setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof user_timeout_ms) < 0) return -1;
+  if (idle_s == 0) return 0;
+  if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s) < 0) return -1;
+  if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s) < 0) return -1;
+  if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes) < 0) return -1;
+  return setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}

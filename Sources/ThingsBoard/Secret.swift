@@ -1,3 +1,5 @@
+internal import Telemetry
+
 /// A token, key or password: no description, dump or interpolation shows it.
 public struct Secret: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
   private let value: String
@@ -11,12 +13,17 @@ public struct Secret: Sendable, Equatable, CustomStringConvertible, CustomDebugS
   public var debugDescription: String { description }
   public var customMirror: Mirror { Mirror(self, children: []) }
 
-  /// `text` with every occurrence of the secret masked, percent-encoded ones too: servers and proxies repeat paths in
-  /// what they say.
+  /// `text` with every occurrence of the secret masked, percent-encoded and JSON-escaped ones too: servers and proxies
+  /// repeat paths and bodies in what they say.
   public func masked(in text: String) -> String {
-    let encoded = percentEncoded(value)
-    let plain = Self.replacing(value, in: text, with: description)
-    return encoded == value ? plain : Self.replacing(encoded, in: plain, with: description)
+    var masked = Self.replacing(value, in: text, with: description)
+    var literal: [UInt8] = []
+    value.appendJSON(to: &literal)
+    let escaped = String(decoding: literal.dropFirst().dropLast(), as: UTF8.self)
+    for other in [percentEncoded(value), escaped] where other != value {
+      masked = Self.replacing(other, in: masked, with: description)
+    }
+    return masked
   }
 
   /// Compares bytes: by character, a combining mark behind a secret would hide it.

@@ -18,7 +18,7 @@ import Testing
     let url = server.url
     let count = expected.count
     let outcomes = try loop.run { () -> [DeviceAPIError?] in
-      let api = try HTTPDeviceAPI(on: loop, baseURL: url, token: Secret(token))
+      let api = try HTTPDeviceAPI(on: loop, server: ServerOptions(url: ServerURL(url)), token: Secret(token))
       var outcomes: [DeviceAPIError?] = []
       for _ in 0..<count {
         do throws(DeviceAPIError) {
@@ -69,7 +69,7 @@ import Testing
     let loop = try EventLoop()
     let url = server.url
     let error = try loop.run { () -> DeviceAPIError? in
-      let api = try HTTPDeviceAPI(on: loop, baseURL: url, token: Secret("t"))
+      let api = try HTTPDeviceAPI(on: loop, server: ServerOptions(url: ServerURL(url)), token: Secret("t"))
       do throws(DeviceAPIError) {
         try await api.postTelemetry(Self.batch)
         return nil
@@ -89,13 +89,33 @@ import Testing
     ) { server in #expect(server.requests.count == 1) }
   }
 
+  /// libcurl then goes on over a new connection, whose descriptor has the old one's number. Left unwatched, each such
+  /// post would wait for a time limit.
+  @Test func aServerThatEndsEachConnectionIsNotWaitedFor() throws {
+    let count = 100
+    let answer = ScriptedServer.Reply.bytesThenClose("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    let bench = try Bench([], otherwise: answer)
+    var timing = Timing()
+    timing.answer = .seconds(5)
+    try bench.run(timing: timing) { api, _ in
+      for _ in 0..<count { try await api.postTelemetry(Self.batch) }
+    }
+    #expect(bench.server.requests.count >= count)
+  }
+
+  /// As nginx does with a body beyond its limit, which it has not read: the batch must be halved all the same.
+  @Test func aRefusalCutShortIsOne() throws {
+    try post(
+      to: [.bytesThenReset("HTTP/1.1 413 Too Large\r\nContent-Length: 500\r\n\r\n<html>")], expecting: [.tooLarge, nil])
+  }
+
   @Test func retryAfterIsRead() throws {
     let server = ScriptedServer([.status(429, body: "", headers: ["Retry-After: 17"])])
     defer { server.stop() }
     let loop = try EventLoop()
     let url = server.url
     let error = try loop.run { () -> DeviceAPIError? in
-      let api = try HTTPDeviceAPI(on: loop, baseURL: url, token: Secret("t"))
+      let api = try HTTPDeviceAPI(on: loop, server: ServerOptions(url: ServerURL(url)), token: Secret("t"))
       do throws(DeviceAPIError) {
         try await api.postTelemetry(Self.batch)
         return nil
@@ -115,7 +135,7 @@ import Testing
     let loop = try EventLoop()
     let url = server.url
     let code = try loop.run { () -> DeviceAPIError.Code? in
-      let api = try HTTPDeviceAPI(on: loop, baseURL: url, token: Secret("t"))
+      let api = try HTTPDeviceAPI(on: loop, server: ServerOptions(url: ServerURL(url)), token: Secret("t"))
       do throws(DeviceAPIError) {
         try await api.postTelemetry(Self.batch)
         return nil
@@ -131,7 +151,7 @@ import Testing
     let loop = try EventLoop()
     let url = server.url
     let codes = try loop.run { () -> [DeviceAPIError.Code?] in
-      let api = try HTTPDeviceAPI(on: loop, baseURL: url, token: Secret("t"))
+      let api = try HTTPDeviceAPI(on: loop, server: ServerOptions(url: ServerURL(url)), token: Secret("t"))
       let post = Task(executorPreference: loop) { () -> DeviceAPIError.Code? in
         do throws(DeviceAPIError) {
           try await api.postTelemetry(Self.batch)
@@ -159,7 +179,7 @@ import Testing
     let loop = try EventLoop()
     let url = server.url
     let traffic = try loop.run { () -> Traffic in
-      let api = try HTTPDeviceAPI(on: loop, baseURL: url, token: Secret("A1_TEST_TOKEN"))
+      let api = try HTTPDeviceAPI(on: loop, server: ServerOptions(url: ServerURL(url)), token: Secret("A1_TEST_TOKEN"))
       try await api.postTelemetry(Self.batch)
       try await api.postTelemetry(Self.batch)
       return await api.traffic()

@@ -3,13 +3,19 @@ import Synchronization
 
 /// A server that does what it is told, byte by byte: what no well-behaved one can be made to do.
 final class ScriptedServer: Sendable {
-  enum Reply: Sendable {
+  indirect enum Reply: Sendable {
     /// These bytes as they are; the connection stays.
     case bytes(String)
     /// A plain answer with a matching length.
     case status(Int, body: String, headers: [String])
     /// These bytes, then the end of the connection.
     case bytesThenClose(String)
+    /// A 200 with this body, whatever its bytes.
+    case body([UInt8])
+    /// These bytes, then a reset (RST).
+    case bytesThenReset(String)
+    /// Nothing for so long, then the reply: a poll that was waited for.
+    case after(Duration, Reply)
     /// A reset (RST) instead of an answer.
     case reset
     /// Nothing, until the server stops.
@@ -37,26 +43,43 @@ final class ScriptedServer: Sendable {
 
   private let state = Mutex(State())
   private let listener: CInt
+  private let otherwise: Reply
   let port: UInt16
 
-  /// Answers the requests with these replies in turn, and all further ones with 200.
-  init(_ script: [Reply]) {
-    listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+  /// Answers the requests with these replies in turn, and all further ones with the last argument.
+  init(_ script: [Reply], otherwise: Reply = .status(200), isIPv6: Bool = false) {
+    self.otherwise = otherwise
+    listener = socket(isIPv6 ? AF_INET6 : AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+    port = isIPv6 ? Self.listenOnIPv6(listener) : Self.listenOnIPv4(listener)
+    state.withLock { $0.script = script }
+    Self.onThread { self.acceptAll() }
+  }
+
+  private static func listenOnIPv4(_ listener: CInt) -> UInt16 {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let listening = listener
-    let port = withUnsafeMutablePointer(to: &address) { pointer in
+    listen(listener, on: &address)
+    return UInt16(bigEndian: address.sin_port)
+  }
+
+  private static func listenOnIPv6(_ listener: CInt) -> UInt16 {
+    var address = sockaddr_in6()
+    address.sin6_family = sa_family_t(AF_INET6)
+    address.sin6_addr = in6addr_loopback
+    listen(listener, on: &address)
+    return UInt16(bigEndian: address.sin6_port)
+  }
+
+  /// Fills in the port it got.
+  private static func listen<Address>(_ listener: CInt, on address: inout Address) {
+    var length = socklen_t(MemoryLayout<Address>.size)
+    withUnsafeMutablePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-        precondition(bind(listening, generic, length) == 0 && listen(listening, 16) == 0)
-        getsockname(listening, generic, &length)
+        precondition(bind(listener, generic, length) == 0 && Glibc.listen(listener, 16) == 0)
+        getsockname(listener, generic, &length)
       }
-      return UInt16(bigEndian: pointer.pointee.sin_port)
     }
-    self.port = port
-    state.withLock { $0.script = script }
-    Self.onThread { self.acceptAll() }
   }
 
   var requests: [Request] { state.withLock { $0.requests } }
@@ -104,30 +127,47 @@ final class ScriptedServer: Sendable {
     while let request = Self.readRequest(descriptor, &buffer) {
       let reply = state.withLock { state in
         state.requests.append(Request(head: request.head, body: request.body, connection: number))
-        return state.script.isEmpty ? .status(200) : state.script.removeFirst()
+        return state.script.isEmpty ? otherwise : state.script.removeFirst()
       }
-      switch reply {
-      case .bytes(let text): Self.send(descriptor, text)
-      case .status(let code, let body, let headers):
-        let lines = ["HTTP/1.1 \(code) Words", "Content-Length: \(body.utf8.count)"] + headers
-        Self.send(descriptor, lines.joined(separator: "\r\n") + "\r\n\r\n" + body)
-      case .bytesThenClose(let text):
-        Self.send(descriptor, text)
-        end(descriptor)
-        return
-      case .reset:
-        var linger = linger(l_onoff: 1, l_linger: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
-        end(descriptor)
-        return
-      case .hang:
-        var byte: UInt8 = 0
-        _ = recv(descriptor, &byte, 1, 0)
-        end(descriptor)
-        return
-      }
+      guard carryOut(reply, descriptor) else { break }
     }
     end(descriptor)
+  }
+
+  /// - Returns: Whether the connection stays.
+  private func carryOut(_ reply: Reply, _ descriptor: CInt) -> Bool {
+    switch reply {
+    case .bytes(let text):
+      Self.send(descriptor, Array(text.utf8))
+      return true
+    case .status(let code, let body, let headers):
+      let lines = ["HTTP/1.1 \(code) Words", "Content-Length: \(body.utf8.count)"] + headers
+      Self.send(descriptor, Array((lines.joined(separator: "\r\n") + "\r\n\r\n" + body).utf8))
+      return true
+    case .body(let body):
+      Self.send(descriptor, Array("HTTP/1.1 200 OK\r\nContent-Length: \(body.count)\r\n\r\n".utf8) + body)
+      return true
+    case .bytesThenClose(let text):
+      Self.send(descriptor, Array(text.utf8))
+      return false
+    case .bytesThenReset(let text):
+      Self.send(descriptor, Array(text.utf8))
+      // What the client has not read yet would go with the reset, so that it is seen to have arrived first.
+      var waiting: CInt = 1
+      while ioctl(descriptor, UInt(TIOCOUTQ), &waiting) == 0, waiting > 0 { sched_yield() }
+      return carryOut(.reset, descriptor)
+    case .after(let delay, let reply):
+      usleep(UInt32(delay / .microseconds(1)))
+      return carryOut(reply, descriptor)
+    case .reset:
+      var linger = linger(l_onoff: 1, l_linger: 0)
+      setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
+      return false
+    case .hang:
+      var byte: UInt8 = 0
+      _ = recv(descriptor, &byte, 1, 0)
+      return false
+    }
   }
 
   private static func readRequest(_ descriptor: CInt, _ buffer: inout [UInt8]) -> (head: String, body: String)? {
@@ -153,8 +193,7 @@ final class ScriptedServer: Sendable {
     }
   }
 
-  private static func send(_ descriptor: CInt, _ text: String) {
-    let bytes = Array(text.utf8)
+  private static func send(_ descriptor: CInt, _ bytes: [UInt8]) {
     _ = Glibc.send(descriptor, bytes, bytes.count, CInt(MSG_NOSIGNAL))
   }
 

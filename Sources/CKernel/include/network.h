@@ -4,4 +4,8 @@
 /* What a TCP connection has carried so far, TLS included, TCP/IP headers not: TCP_INFO, tcp(7).
    -1 for another kind of socket. */
 int bg_tcp_traffic(int fd, uint64_t *sent, uint64_t *received);
+
+/* Makes the kernel end a connection whose peer is gone: TCP_USER_TIMEOUT for what was sent, keep-alive probes where
+   nothing is; tcp(7). No probes with idle 0. -1 with errno. */
+int bg_tcp_watch_peer(int fd, unsigned user_timeout_ms, int idle_s, int interval_s, int probes);
 #endif

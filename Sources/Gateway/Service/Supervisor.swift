@@ -56,7 +56,7 @@ actor Supervisor {
     self.queue = queue
     guard case .token(let credential) = configuration.device.identity else { return }
     let api = try HTTPDeviceAPI(
-      on: loop, baseURL: configuration.server.url.description, token: credential.token,
+      on: loop, server: configuration.server, token: credential.token,
       userAgent: "baudgate/\(Version.current)")
     self.api = api
     let uplink = Uplink(

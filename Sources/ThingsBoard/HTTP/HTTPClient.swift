@@ -1,6 +1,7 @@
 internal import CCurl
 internal import EventLoop
 internal import Glibc
+internal import Telemetry
 
 /// libcurl's multi interface on the event loop: any number of requests, no thread of their own.
 ///
@@ -9,8 +10,9 @@ actor HTTPClient {
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   private let loop: EventLoop
+  private let server: ServerOptions
   private let multi: MultiHandle
-  private let tally = SocketTally()
+  private let tally: SocketTally
   private var timer: TimerSource?
   private var isDueAtOnce = false
   private var sockets: [CInt: IOSource] = [:]
@@ -22,9 +24,13 @@ actor HTTPClient {
   /// Easy handles kept for the next requests.
   private static let idleLimit = 4
 
-  /// - Parameter userAgent: The product and version the server's log shows.
-  init(on loop: EventLoop, userAgent: String) throws(HTTPFailure) {
+  /// - Parameters:
+  ///   - server: How it is reached: TLS and the proxy.
+  ///   - userAgent: The product and version the server's log shows.
+  init(on loop: EventLoop, server: ServerOptions, userAgent: String) throws(HTTPFailure) {
     self.loop = loop
+    self.server = server
+    tally = SocketTally(PeerWatch(probesSilence: server.link == .unmetered))
     multi = try MultiHandle(userAgent: userAgent)
   }
 
@@ -38,7 +44,9 @@ actor HTTPClient {
     try bindOnce()
     let transfer = if let used = idle.popLast() { used } else { try Transfer() }
     try transfer.prepare(
-      request, headers: multi.headers, sockets: Unmanaged.passUnretained(tally).toOpaque())
+      request, to: server, headers: request.method == .get ? multi.headers : multi.postHeaders,
+      sockets: Unmanaged.passUnretained(tally).toOpaque())
+    tally.countRequest()
     let id = nextRequest
     nextRequest &+= 1
     transfer.request = id
@@ -111,9 +119,7 @@ actor HTTPClient {
     case CURL_POLL_IN: wanted = .readable
     case CURL_POLL_OUT: wanted = .writable
     case CURL_POLL_INOUT: wanted = [.readable, .writable]
-    default:
-      sockets[socket] = nil
-      return
+    default: return unwatch(socket)
     }
     do {
       if let source = sockets[socket] { return try source.wait(for: wanted) }
@@ -122,8 +128,16 @@ actor HTTPClient {
       }
     } catch {
       // Unwatched, the transfer ends by its time limit: bounded, and told as a time-out.
-      sockets[socket] = nil
+      unwatch(socket)
     }
+  }
+
+  /// libcurl closes the socket next, and its number may be a new one's before this event is over, which keeps the source
+  /// alive: it must have left epoll by then, or it would take the new socket with it when it goes.
+  private func unwatch(_ socket: CInt) {
+    // Fails only for a loop that has ended.
+    try? sockets[socket]?.setEnabled(false)
+    sockets[socket] = nil
   }
 
   private func socketIsReady(_ socket: CInt, _ events: IOSource.Events) {
@@ -155,22 +169,22 @@ actor HTTPClient {
   }
 }
 
-/// The multi handle and the header list all requests share.
+/// The multi handle and the header lists all requests share.
 private struct MultiHandle: ~Copyable {
   let raw: UnsafeMutableRawPointer
   let headers: UnsafeMutablePointer<curl_slist>?
+  /// For requests with a body.
+  let postHeaders: UnsafeMutablePointer<curl_slist>?
 
   init(userAgent: String) throws(HTTPFailure) {
     guard curl_global_init(bg_global_all) == CURLE_OK, let raw = curl_multi_init() else {
       throw HTTPFailure(code: .other, message: "libcurl cannot start")
     }
     self.raw = raw
-    var list: UnsafeMutablePointer<curl_slist>?
+    let common = ["Accept: application/json", "User-Agent: \(oneLine(userAgent))"]
+    headers = headerList(common)
     // An empty Expect keeps libcurl from waiting a second for "100 Continue" before a large body.
-    for line in ["Content-Type: application/json", "Accept: application/json", "Expect:", "User-Agent: \(userAgent)"] {
-      list = curl_slist_append(list, line) ?? list
-    }
-    headers = list
+    postHeaders = headerList(common + ["Content-Type: application/json", "Expect:"])
   }
 
   deinit {
@@ -178,6 +192,7 @@ private struct MultiHandle: ~Copyable {
     bg_multi_set_timer_callback(raw, nil)
     curl_multi_cleanup(raw)
     curl_slist_free_all(headers)
+    curl_slist_free_all(postHeaders)
   }
 
   func bind(_ context: UnsafeMutableRawPointer) {
@@ -186,6 +201,10 @@ private struct MultiHandle: ~Copyable {
     bg_multi_set_pointer(raw, CURLMOPT_TIMERDATA, context)
     bg_multi_set_timer_callback(raw, timerChanged)
   }
+}
+
+private func headerList(_ lines: [String]) -> UnsafeMutablePointer<curl_slist>? {
+  lines.reduce(nil) { list, line in curl_slist_append(list, line) ?? list }
 }
 
 private func socketChanged(

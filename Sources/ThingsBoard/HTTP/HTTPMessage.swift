@@ -4,30 +4,62 @@ struct HTTPRequest: Sendable {
   var method: Method
   var url: Secret
   var body: [UInt8] = []
-  /// The time it may take altogether.
+  /// The time it may take altogether, connecting included.
   var timeLimit: Duration = .seconds(30)
+  /// Bytes of the answer's body that are kept; a larger one ends the transfer.
+  var bodyLimit = HTTPResponse.bodyLimit
 }
 
 /// The server's answer, whatever its status.
 struct HTTPResponse: Sendable {
-  /// A larger body is cut here; the API's answers are small.
+  /// What most answers fit into by far.
   static let bodyLimit = 64 * 1024
 
   var status: Int
   var body: [UInt8]
+  /// Whether there was more than the request's `bodyLimit`.
   var bodyWasCut: Bool
   var contentType: String?
   /// Seconds, bounded at a day; the date form is not used by ThingsBoard nor by the usual proxies.
   var retryAfter: Duration?
   var location: String?
+  /// From when the request could be sent to the answer's end: without connecting.
+  var openFor = Duration.zero
 }
 
 /// Why there was no answer.
 struct HTTPFailure: Error, Sendable, Equatable {
   enum Code: Sendable, Equatable {
-    case nameResolution, connection, timeout, tls, reset, cancelled, other
+    case nameResolution, connection, timeout, reset, cancelled, other
+    /// The handshake failed for another reason than a certificate.
+    case tls
+    /// The server's certificate was not accepted.
+    case certificate(Verification)
+    /// The server's public key is another than the pinned one.
+    case pin
+    /// A file with certificates or a key cannot be used.
+    case certificateFile
+    /// The server does not accept this side's certificate, or misses one.
+    case ownCertificate
+    /// The proxy's name, its own answer, or its URL.
+    case proxy
   }
+
+  /// Why a certificate was not accepted.
+  enum Verification: Sendable, Equatable {
+    /// Not valid yet, or the clock is plainly wrong.
+    case clock
+    case expired
+    /// Signed by nobody this machine trusts.
+    case issuer
+    case other
+  }
+
   var code: Code
   /// libcurl's words, without the URL.
   var message: String
+  /// How long the request was under way; `nil` where it was never sent.
+  var openFor: Duration?
+  /// Whether an answer had begun: what it handed over is lost.
+  var answerBegan = false
 }

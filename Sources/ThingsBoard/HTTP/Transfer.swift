@@ -7,8 +7,11 @@ final class Transfer {
   private let easy: UnsafeMutableRawPointer
   private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
   private var response = HTTPResponse(status: 0, body: [], bodyWasCut: false)
+  private var bodyLimit = HTTPResponse.bodyLimit
   /// libcurl takes a connection's end within the headers for the end of an answer without a body.
   private var headersAreWhole = false
+  /// Whether a status line has come, interim ones (1xx) apart.
+  private var answerBegan = false
   /// Of the request it serves now: handles are used again.
   var request: UInt64 = 0
   var continuation: CheckedContinuation<Result<HTTPResponse, HTTPFailure>, Never>?
@@ -33,11 +36,14 @@ final class Transfer {
   ///
   /// - Parameter headers: A list that outlives the transfer.
   func prepare(
-    _ request: HTTPRequest, headers: UnsafeMutablePointer<curl_slist>?, sockets: UnsafeMutableRawPointer
+    _ request: HTTPRequest, to server: ServerOptions, headers: UnsafeMutablePointer<curl_slist>?,
+    sockets: UnsafeMutableRawPointer
   ) throws(HTTPFailure) {
     curl_easy_reset(easy)
     response = HTTPResponse(status: 0, body: [], bodyWasCut: false)
+    bodyLimit = request.bodyLimit
     headersAreWhole = false
+    answerBegan = false
     errorText.pointee = 0
     let context = Unmanaged.passUnretained(self).toOpaque()
     try set(CURLOPT_PRIVATE, context)
@@ -48,10 +54,8 @@ final class Transfer {
     try set(CURLOPT_NOSIGNAL, 1)
     // Without it a silent name server holds up the loop when the request is given up.
     try set(CURLOPT_QUICK_EXIT, 1)
-    try set(CURLOPT_PROXY, "")
     try set(CURLOPT_TIMEOUT_MS, Int(request.timeLimit.wholeMilliseconds))
     try set(CURLOPT_CONNECTTIMEOUT_MS, Self.connectLimitMilliseconds)
-    try set(CURLOPT_TCP_KEEPALIVE, 1)
     if let headers { try set(CURLOPT_HTTPHEADER, UnsafeMutableRawPointer(headers)) }
     try check(bg_easy_set_data_callback(easy, CURLOPT_WRITEFUNCTION, bodyArrived))
     try set(CURLOPT_WRITEDATA, context)
@@ -61,6 +65,8 @@ final class Transfer {
     try set(CURLOPT_OPENSOCKETDATA, sockets)
     try check(bg_easy_set_close_socket(easy, socketUnused))
     try set(CURLOPT_CLOSESOCKETDATA, sockets)
+    try route(through: server.proxy)
+    if server.url.scheme == .https { try secure(with: server.tls) }
     switch request.method {
     case .get: try set(CURLOPT_HTTPGET, 1)
     case .post:
@@ -73,46 +79,91 @@ final class Transfer {
     }
   }
 
+  /// The proxy of the configuration or none: never one of the environment.
+  private func route(through proxy: ProxyOptions) throws(HTTPFailure) {
+    try set(CURLOPT_PROXY, proxy.url?.reveal() ?? "")
+    try set(CURLOPT_NOPROXY, proxy.exceptions.joined(separator: ","))
+    // A proxy's "200 Connection established" is no answer.
+    try set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+  }
+
+  private func secure(with tls: TLSOptions) throws(HTTPFailure) {
+    // A libcurl built without HTTP/2 refuses: HTTP/1.1 does as well.
+    bg_easy_set_long(easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
+    // A second poll waits to learn whether the first one's connection takes it, too.
+    try set(CURLOPT_PIPEWAIT, 1)
+    let version =
+      switch tls.minimumVersion {
+      case .v12: CURL_SSLVERSION_TLSv1_2
+      case .v13: CURL_SSLVERSION_TLSv1_3
+      }
+    try set(CURLOPT_SSLVERSION, Int(version))
+    if let authorities = tls.authorities {
+      try set(CURLOPT_CAINFO, authorities)
+      // Otherwise the system's directory of authorities would be trusted beside the file.
+      try check(bg_easy_set_string(easy, CURLOPT_CAPATH, nil))
+    }
+    if let certificate = tls.certificate { try set(CURLOPT_SSLCERT, certificate) }
+    if let key = tls.key { try set(CURLOPT_SSLKEY, key) }
+    if let pin = tls.pin { try set(CURLOPT_PINNEDPUBLICKEY, pin) }
+  }
+
   /// What came of it, once libcurl says that it is over.
   func outcome(_ result: CURLcode) -> Result<HTTPResponse, HTTPFailure> {
-    guard result == CURLE_OK else { return .failure(failure(result)) }
-    guard headersAreWhole else {
-      return .failure(HTTPFailure(code: .reset, message: "the connection ended within the answer's headers"))
-    }
     var status = 0
     bg_easy_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
+    // A refusal is one, however its body ends: nginx refuses a large body before it has come, and then breaks off what
+    // is still being sent (RFC 9113, 8.1; RFC 9112, 9.3). Of what was granted every byte counts.
+    let isRefusal = headersAreWhole && status >= 300
+    let isCut = result == CURLE_WRITE_ERROR && response.bodyWasCut
+    guard result == CURLE_OK || isCut || isRefusal else { return .failure(failure(result)) }
+    guard headersAreWhole else {
+      return .failure(
+        HTTPFailure(
+          code: .reset, message: "the connection ended within the answer's headers", openFor: openFor,
+          answerBegan: true))
+    }
     response.status = status
+    response.openFor = openFor ?? .zero
     return .success(response)
   }
 
+  /// Since the request could be sent; `nil` where it never could.
+  private var openFor: Duration? {
+    var sent: curl_off_t = 0
+    var total: curl_off_t = 0
+    bg_easy_get_off_t(easy, CURLINFO_PRETRANSFER_TIME_T, &sent)
+    bg_easy_get_off_t(easy, CURLINFO_TOTAL_TIME_T, &total)
+    return sent > 0 ? .microseconds(max(0, total &- sent)) : nil
+  }
+
   private func failure(_ result: CURLcode) -> HTTPFailure {
-    let code: HTTPFailure.Code =
-      switch result {
-      case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: .nameResolution
-      case CURLE_COULDNT_CONNECT: .connection
-      case CURLE_OPERATION_TIMEDOUT: .timeout
-      case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM,
-        CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-        .tls
-      case CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE: .reset
-      default: .other
-      }
     let words = errorText.pointee == 0 ? String(cString: curl_easy_strerror(result)) : String(cString: errorText)
-    return HTTPFailure(code: code, message: words)
+    var verification = 0
+    bg_easy_get_long(easy, CURLINFO_SSL_VERIFYRESULT, &verification)
+    return HTTPFailure(
+      code: HTTPFailure.Code(result, words: words, verification: verification), message: words, openFor: openFor,
+      answerBegan: answerBegan)
   }
 
   // MARK: What libcurl hands over
 
-  fileprivate func append(_ bytes: UnsafeRawBufferPointer) {
-    let room = HTTPResponse.bodyLimit - response.body.count
+  /// - Returns: Whether to go on.
+  fileprivate func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    let room = bodyLimit - response.body.count
     if bytes.count > room { response.bodyWasCut = true }
     response.body.append(contentsOf: bytes.prefix(max(0, room)))
+    // The rest would cost traffic and time, without end where somebody is hostile.
+    return !response.bodyWasCut
   }
 
   fileprivate func header(_ bytes: UnsafeRawBufferPointer) {
-    let line = String(decoding: bytes, as: UTF8.self)
+    let line = String(decoding: bytes.prefix(Self.headerLimit), as: UTF8.self)
     // An interim answer (100) has an end of its own, and the next status line begins anew; trailers end nothing.
-    if line.hasPrefix("HTTP/") { headersAreWhole = false }
+    if line.hasPrefix("HTTP/") {
+      headersAreWhole = false
+      if line.split(separator: " ").dropFirst().first?.first != "1" { answerBegan = true }
+    }
     if bytes.allSatisfy({ $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: "\n") }) { headersAreWhole = true }
     guard let colon = line.firstIndex(of: ":") else { return }
     let value = line[line.index(after: colon)...].trimmingSpaces
@@ -123,6 +174,9 @@ final class Transfer {
     default: break
     }
   }
+
+  /// Bytes of a header line that are looked at.
+  private static let headerLimit = 4096
 
   // MARK: Options
 
@@ -140,16 +194,17 @@ final class Transfer {
   }
 }
 
-/// Always takes everything: another count than what was given would abort the transfer.
 private func bodyArrived(
   _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
 ) -> Int {
   guard let bytes, let context else { return size * count }
-  Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+  let goesOn = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
     .append(UnsafeRawBufferPointer(start: bytes, count: size * count))
-  return size * count
+  // Another count than what was given ends the transfer with CURLE_WRITE_ERROR.
+  return goesOn ? size * count : 0
 }
 
+/// Always takes everything.
 private func headerArrived(
   _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
 ) -> Int {

@@ -1,0 +1,64 @@
+internal import EventLoop
+
+/// Asks one server, and gives its answers and failures the form all APIs here share.
+struct Exchange: Sendable {
+  /// What takes longer is given up: ThingsBoard itself answers within 30 s or not at all.
+  static let timeLimit = Duration.seconds(35)
+
+  let client: HTTPClient
+  private let base: String
+  private let mask: Mask
+  private let timeLimit: Duration
+
+  /// - Parameter timeLimit: For questions that name none.
+  init(
+    on loop: EventLoop, server: ServerOptions, userAgent: String, timeLimit: Duration = Self.timeLimit
+  ) throws(DeviceAPIError) {
+    self.timeLimit = timeLimit
+    do throws(HTTPFailure) { client = try HTTPClient(on: loop, server: server, userAgent: userAgent) } catch {
+      throw DeviceAPIError(.unreachable, error.message)
+    }
+    base = server.url.description
+    mask = server.proxy.mask
+  }
+
+  /// One request to a resource below `/api/v1/`.
+  struct Question: Sendable {
+    var method = HTTPRequest.Method.get
+    /// Percent-encoded, with its query.
+    var resource: String
+    var body: [UInt8] = []
+    var cargo = ServerAnswer.Cargo.nothing
+    /// What no message may show.
+    var secrets: [Secret]
+    var timeLimit: Duration?
+    var bodyLimit = HTTPResponse.bodyLimit
+  }
+
+  /// - Throws: `DeviceAPIError` where there was no answer; what an answer means is the caller's to read.
+  func ask(_ question: Question) async throws(DeviceAPIError) -> ServerAnswer {
+    do throws(HTTPFailure) { return try await attempt(question) } catch {
+      throw DeviceAPIError(error, mask: mask + question.secrets)
+    }
+  }
+
+  /// A long poll.
+  ///
+  /// - Returns: `nil` at its end without an answer.
+  func poll(_ question: Question, asked: Duration, timing: Timing) async throws(DeviceAPIError) -> ServerAnswer? {
+    let answer: ServerAnswer
+    do throws(HTTPFailure) { answer = try await attempt(question) } catch {
+      if timing.isEnd(error, asked: asked) { return nil }
+      throw DeviceAPIError(error, mask: mask + question.secrets)
+    }
+    return try timing.isEnd(answer, asked: asked) ? nil : answer
+  }
+
+  private func attempt(_ question: Question) async throws(HTTPFailure) -> ServerAnswer {
+    let request = HTTPRequest(
+      method: question.method, url: Secret("\(base)/api/v1/\(question.resource)"), body: question.body,
+      timeLimit: question.timeLimit ?? timeLimit, bodyLimit: question.bodyLimit)
+    let response = try await client.perform(request)
+    return ServerAnswer(response, mask: mask + question.secrets, cargo: question.cargo)
+  }
+}
