@@ -23,7 +23,19 @@ public final class DeviceServer: Sendable {
 
   public init(_ options: ServerOptions = ServerOptions()) {
     self.options = options
-    state = Mutex(ServerState(store: TelemetryStore(limit: options.storeLimit)))
+    state = Mutex(ServerState(options))
+  }
+
+  /// Changes the state, then resumes who waits for that.
+  func update<Result: Sendable>(_ body: (inout ServerState, inout Wakeups) -> Result) -> Result {
+    let (result, wakeups) = state.withLock { state -> (Result, Wakeups) in
+      var wakeups = Wakeups()
+      let result = body(&state, &wakeups)
+      wakeups.waiters = state.announceChange()
+      return (result, wakeups)
+    }
+    wakeups.resume()
+    return result
   }
 
   /// The port it listens on, or did before it was cut off.

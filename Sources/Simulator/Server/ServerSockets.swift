@@ -14,6 +14,24 @@ struct ServerSockets {
     for socket in connections() where socket.peerPort == peerPort { shutdown(socket.descriptor, CInt(SHUT_RDWR)) }
   }
 
+  /// Resets the connection of this peer: it gets an RST at once, and the descriptor stays its owner's to close.
+  ///
+  /// - Source: connect(2): `AF_UNSPEC` dissolves the association; tcp_disconnect() in the kernel sends the reset.
+  func resetConnection(from peerPort: UInt16) {
+    var nowhere = sockaddr()
+    nowhere.sa_family = sa_family_t(AF_UNSPEC)
+    for socket in connections() where socket.peerPort == peerPort {
+      _ = connect(socket.descriptor, &nowhere, socklen_t(MemoryLayout<sockaddr>.size))
+    }
+  }
+
+  /// Sends bytes past the HTTP package, as many as the socket takes at once.
+  func send(_ bytes: [UInt8], to peerPort: UInt16) {
+    for socket in connections() where socket.peerPort == peerPort {
+      _ = Glibc.send(socket.descriptor, bytes, bytes.count, CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT))
+    }
+  }
+
   /// Keeps the listening socket out of child processes and small answers from waiting for an acknowledgement; accepted
   /// sockets inherit the latter (tcp(7)).
   func prepareListener() {
