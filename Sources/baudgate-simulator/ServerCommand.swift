@@ -6,15 +6,17 @@ struct ServerCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "server", abstract: "Serve the device API on 127.0.0.1 and print every request.",
     discussion: """
-      Stops at Ctrl-C, and then prints how many values each key has. Meanwhile it is steered with curl, TOKEN being the
-      device's access token:
+      Stops at Ctrl-C, and then prints how many values each key has.
 
-        curl -d '{"method":"setGpio","params":{"pin":"relay","value":1}}' localhost:8080/api/rpc/twoway/TOKEN
-        curl -d '{"method":"reboot"}' localhost:8080/api/rpc/oneway/TOKEN
-        curl -d '{"interval":"5s"}' localhost:8080/api/plugins/telemetry/TOKEN/SHARED_SCOPE
-        curl -X DELETE 'localhost:8080/api/plugins/telemetry/TOKEN/SHARED_SCOPE?keys=interval'
-        curl localhost:8080/api/plugins/telemetry/TOKEN/values/attributes
-        curl localhost:8080/api/status
+      Meanwhile curl steers it:
+
+        A=localhost:8080/api T=A1_TEST_TOKEN
+        curl $A/rpc/twoway/$T -d '{"method":"getGpio","params":{"pin":1}}'
+        curl $A/rpc/oneway/$T -d '{"method":"reboot"}'
+        curl $A/plugins/telemetry/$T/SHARED_SCOPE -d '{"interval":"5s"}'
+        curl -X DELETE "$A/plugins/telemetry/$T/SHARED_SCOPE?keys=interval"
+        curl $A/plugins/telemetry/$T/values/attributes
+        curl $A/status
 
       docs/simulator.md has more.
       """)

@@ -77,6 +77,8 @@ import Testing
       }
       #expect(bench.server.openPolls(.pollCommands) == 0)
       #expect(bench.server.openPolls(.pollAttributes) == 0)
+      // A call nobody answers meets the same limit before its own minute is over.
+      #expect(try await bench.post("/api/v1/T/rpc", #"{"method":"m","params":1}"#).status == 503)
     }
   }
 

@@ -17,7 +17,6 @@ struct NginxProxyTests {
       var options = NginxProxy.Options()
       options.http2 = true
       options.requiresClientCertificate = true
-      options.readTimeout = "200ms"
       let proxy = try await NginxProxy(upstream: bench.server.url, directory: directory, options: options)
       let client = [
         "--cacert", try #require(proxy.caFile), "--cert", try #require(proxy.clientCertificate), "--key",
@@ -36,10 +35,16 @@ struct NginxProxyTests {
       try String(repeating: " ", count: 1_100_000).write(
         toFile: directory + "/large", atomically: true, encoding: .utf8)
       #expect(try await curl(client + ["-d", "@\(directory)/large", url]) == "413 2")
-      try await proxy.reload()
-      #expect(try await curl(client + ["-d", #"{"a":4}"#, url]) == "200 2")
+      // A reload ends no poll: the old worker brings the answer, the new one takes the next connection.
+      async let poll = curl(client + ["--http2", proxy.url + "/api/v1/T/rpc?timeout=20000"])
+      let server = bench.server
+      #expect(await server.wait(upTo: ServerBench.patience) { server.openPolls(.pollCommands) == 1 })
+      // The old worker keeps its own time-out.
+      try await proxy.reload { $0.readTimeout = "50ms" }
+      bench.server.sendCommand("m", token: "T")
+      #expect(try await poll == "200 2")
       // A poll that says nothing for longer than the proxy has patience.
-      #expect(try await curl(client + [proxy.url + "/api/v1/T/rpc?timeout=20000"]) == "504 2")
+      #expect(try await curl(client + [proxy.url + "/api/v1/T/attributes/updates?timeout=20000"]) == "504 2")
       await bench.server.stop()
       #expect(try await curl(client + ["-d", "{}", url]) == "502 2")
       #expect(!proxy.accessLog.joined().contains("/T/"))

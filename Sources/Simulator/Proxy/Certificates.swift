@@ -1,7 +1,7 @@
 internal import Foundation
 
 /// A certificate authority of a test's own, a server's and a client's certificate, made with openssl(1).
-struct Certificates {
+struct Certificates: Sendable {
   let directory: String
 
   var caFile: String { "\(directory)/ca.pem" }

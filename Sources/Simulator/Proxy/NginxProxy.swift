@@ -36,8 +36,16 @@ public final class NginxProxy: Sendable {
   public let clientKey: String?
   /// `sha256//…` of the server's public key.
   public let pin: String?
+  private let upstream: String
   private let directory: String
-  private let process: Mutex<Process?>
+  private let certificates: Certificates?
+  private let state: Mutex<State>
+
+  private struct State {
+    var options: Options
+    /// `nil` once it was stopped.
+    var process: Process?
+  }
 
   /// Starts nginx and waits until it listens.
   ///
@@ -48,28 +56,25 @@ public final class NginxProxy: Sendable {
   public init(
     upstream: String, directory: String, options: Options = Options()
   ) async throws(ProxyError) {
-    let certificates = options.tls ? try await Certificates(in: directory, validity: options.validity) : nil
-    let port = try Self.freePort()
-    let text = Self.configuration(
-      upstream: upstream, directory: directory, port: port, options: options, certificates: certificates)
-    do { try text.write(toFile: "\(directory)/nginx.conf", atomically: true, encoding: .utf8) } catch {
-      throw ProxyError("cannot write to \(directory): \(error)")
-    }
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: try Command.find("nginx"))
-    process.arguments = ["-p", directory, "-c", "\(directory)/nginx.conf", "-e", "\(directory)/error.log"]
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
-    do { try process.run() } catch { throw ProxyError("cannot start nginx: \(error)") }
+    certificates = options.tls ? try await Certificates(in: directory, validity: options.validity) : nil
+    port = try Self.freePort()
+    self.upstream = upstream
     self.directory = directory
-    self.port = port
     url = "\(options.tls ? "https" : "http")://localhost:\(port)"
     caFile = certificates?.caFile
     clientCertificate = certificates?.clientCertificate
     clientKey = certificates?.clientKey
     pin = certificates?.pin
-    self.process = Mutex(process)
+    state = Mutex(State(options: options))
+    try configure(options)
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: try Command.find("nginx"))
+    process.arguments = ["-p", directory, "-c", configurationFile, "-e", "\(directory)/error.log"]
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    do { try process.run() } catch { throw ProxyError("cannot start nginx: \(error)") }
+    state.withLock { $0.process = process }
     guard await eventually({ Self.accepts(port) }) else {
       stop()
       throw ProxyError("nginx does not listen: \(errorLog.suffix(2000))")
@@ -87,20 +92,32 @@ public final class NginxProxy: Sendable {
     return text.split(separator: "\n").map(String.init)
   }
 
-  /// Reads the configuration again, as `systemctl reload nginx`: new workers take over, the old ones finish what they have
-  /// (HTTP/2 clients get a GOAWAY) and close idle connections. Returns once the new worker runs.
-  public func reload() async throws(ProxyError) {
-    let workers = workerStarts
-    guard signal(SIGHUP), await eventually({ self.workerStarts > workers }) else {
+  /// Reads the configuration again, as `systemctl reload nginx`: a new worker takes over, the old one finishes what it has
+  /// (HTTP/2 clients get a GOAWAY) and closes idle connections. Returns once new connections are the new worker's.
+  ///
+  /// - Parameter change: Other options; TLS, its certificates' validity and the addresses stay as they were at the start.
+  /// - Throws: ``ProxyError``.
+  public func reload(_ change: (inout Options) -> Void = { _ in }) async throws(ProxyError) {
+    let options = state.withLock { state in
+      var options = state.options
+      change(&options)
+      options.tls = state.options.tls
+      options.ipv6 = state.options.ipv6
+      state.options = options
+      return options
+    }
+    try configure(options)
+    let retired = retiredWorkers
+    guard signal(SIGHUP), await eventually({ self.retiredWorkers > retired }) else {
       throw ProxyError("nginx did not reload: \(errorLog.suffix(2000))")
     }
   }
 
   /// Ends nginx at once, open connections with it.
   public func stop() {
-    let running = process.withLock { process in
-      defer { process = nil }
-      return process
+    let running = state.withLock { state in
+      defer { state.process = nil }
+      return state.process
     }
     guard let running, running.isRunning else { return }
     // SIGTERM is nginx's fast shutdown; its workers end with it.
@@ -108,20 +125,31 @@ public final class NginxProxy: Sendable {
     running.waitUntilExit()
   }
 
+  private var configurationFile: String { "\(directory)/nginx.conf" }
+
+  private func configure(_ options: Options) throws(ProxyError) {
+    let text = Self.configuration(
+      upstream: upstream, directory: directory, port: port, options: options, certificates: certificates)
+    do { try text.write(toFile: configurationFile, atomically: true, encoding: .utf8) } catch {
+      throw ProxyError("cannot write to \(directory): \(error)")
+    }
+  }
+
   private func signal(_ number: CInt) -> Bool {
-    process.withLock { process in
-      guard let process, process.isRunning else { return false }
+    state.withLock { state in
+      guard let process = state.process, process.isRunning else { return false }
       return kill(process.processIdentifier, number) == 0
     }
   }
 
-  private var workerStarts: Int { errorLog.components(separatedBy: "start worker process ").count }
+  /// The old worker says so and then closes its listening sockets; before that it may still take a connection.
+  private var retiredWorkers: Int { errorLog.components(separatedBy: "gracefully shutting down").count }
 
   /// Looks until it holds or nginx ends or ten seconds are over. nginx reports its readiness to nobody.
   private func eventually(_ condition: () -> Bool) async -> Bool {
     for _ in 0..<1000 {
       if condition() { return true }
-      if process.withLock({ $0?.isRunning != true }) { return false }
+      if state.withLock({ $0.process?.isRunning != true }) { return false }
       try? await Task.sleep(for: .milliseconds(10))
     }
     return false

@@ -123,7 +123,8 @@ public final class DeviceServer: Sendable {
   /// Ends the server; ``start(port:)`` may follow.
   public func stop() async { await cutOff() }
 
-  /// Drops the open connections and goes on listening.
+  /// Drops the open connections and goes on listening. Polls that were open on them stay open for the server, as for the
+  /// real one: the next command counts as delivered to them.
   public func dropConnections() {
     guard let port, isListening else { return }
     ServerSockets(port: port).shutDownConnections()

@@ -8,7 +8,7 @@ public enum RequestText {
     let device = "/api/v1/***/"
     let name = record.path.hasPrefix(device) ? String(record.path.dropFirst(device.count)) : record.path
     let duration = String(format: "%.1f ms", record.duration.inSeconds * 1000)
-    return DemoText.pad("\(clock(record.time))  \(record.method) \(name)", 34) + DemoText.pad(status, 4)
+    return DemoText.pad("\(clock(record.time))  \(record.method) \(name) ", 34) + DemoText.pad(status, 4)
       + DemoText.right("\(record.messages)", 6) + " samples" + DemoText.right("\(record.values)", 6) + " values"
       + DemoText.right(DemoText.bytes(record.requestBytes), 10) + DemoText.right(duration, 11)
   }
