@@ -69,6 +69,21 @@ struct NginxProxyTests {
     }
   }
 
+  @Test("It listens on IPv6 as well", .enabled(if: FileManager.default.fileExists(atPath: "/proc/net/if_inet6")))
+  func ipv6() async throws {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("nginx-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    try await ServerBench.run { bench in
+      var options = NginxProxy.Options()
+      options.ipv6 = true
+      let proxy = try await NginxProxy(upstream: bench.server.url, directory: directory, options: options)
+      let url = "https://[::1]:\(proxy.port)/api/v1/T/telemetry"
+      #expect(try await curl(["--cacert", try #require(proxy.caFile), "-d", #"{"a":1}"#, url]) == "200 1.1")
+      proxy.stop()
+    }
+  }
+
   /// - Returns: `200 2`, status and HTTP version, or `curl 7`, the exit status of curl.
   private func curl(_ arguments: [String]) async throws -> String {
     let process = Process()
