@@ -142,7 +142,7 @@ extension LiteralJSON {
   }
 }
 
-private enum AnswerFile {
+enum AnswerFile {
   /// The time the file's answers were made at.
   static let now: Int64 = 1_700_000_000_000
 

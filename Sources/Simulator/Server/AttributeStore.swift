@@ -10,6 +10,9 @@ struct AttributeStore: Sendable {
   mutating func setClient(_ entry: ValueConverter.Entry) -> Bool { Self.set(entry, in: &client) }
   mutating func setShared(_ entry: ValueConverter.Entry) -> Bool { Self.set(entry, in: &shared) }
 
+  /// - Returns: Whether it was there.
+  mutating func removeShared(_ key: String) -> Bool { shared.removeValue(forKey: ExactText(key)) != nil }
+
   /// The body of `GET /{token}/attributes`. A scope without a match is absent.
   ///
   /// - Parameters:
@@ -43,10 +46,11 @@ struct AttributeStore: Sendable {
 
 extension StoredValue {
   /// The value as the server prints it in answers; a document keeps its nulls here.
-  fileprivate var document: LiteralJSON {
+  var document: LiteralJSON {
     switch type {
     case .boolean: .bool(text == "true")
-    case .long, .double: .number(text)
+    case .long: .number(text)
+    case .double: .number(Double(text).map(JavaDouble.text) ?? text)
     case .string: .string(text)
     case .json: (try? LiteralJSON.parse(Array(text.utf8)).document) ?? .string(text)
     }

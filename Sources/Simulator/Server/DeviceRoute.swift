@@ -1,44 +1,91 @@
 internal import Foundation
 
-/// A path of the device API, contract.md sections 2 to 4.
+/// A path of the device API, contract.md sections 2 to 7, or of what people steer the server with.
 struct DeviceRoute {
-  enum Kind {
-    case postTelemetry, postAttributes, getAttributes, pollAttributes, pollCommands, postReply, wrongMethod, unknown
+  /// A control endpoint; its token is the route's.
+  enum Control {
+    /// `POST /api/rpc/oneway/{token}`, `POST /api/rpc/twoway/{token}`
+    case command(isOneWay: Bool)
+    /// `POST` and `DELETE /api/plugins/telemetry/{token}/SHARED_SCOPE`
+    case setShared, deleteShared
+    /// `GET /api/plugins/telemetry/{token}/values/attributes`
+    case attributes
+    /// `GET /api/status`
+    case status
   }
 
-  let kind: Kind
-  /// Decoded; empty where the path is unknown.
+  let kind: RequestKind
+  /// Set where `kind` is `.control`.
+  private(set) var control: Control?
+  /// The number of the command that is replied to.
+  private(set) var commandID: Int64?
+  /// Decoded; empty where the path is unknown or has none.
   let token: String
   /// The path with the token as `***`, for logs.
   let maskedPath: String
 
   init(method: String, path: String) {
     let parts = path.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
-    guard parts.count >= 4, parts[0] == "api", parts[1] == "v1" else {
-      kind = .unknown
-      token = ""
+    if parts == ["api", "v1", "provision"] {
+      self.init(method == "POST" ? .provision : .wrongMethod, maskedPath: path)
+    } else if parts.count >= 4, parts[0] == "api", parts[1] == "v1" {
+      let rest = parts[3...].joined(separator: "/")
+      self.init(Self.kind(method, rest), token: parts[2], maskedPath: "/api/v1/***/\(rest)")
+      if kind == .postReply { commandID = Int64(rest.dropFirst(4)) }
+    } else if let control = Self.control(method, parts) {
+      self.init(.control, token: control.token, maskedPath: control.maskedPath)
+      self.control = control.action
+    } else {
       // It may hold a token all the same.
-      maskedPath = parts.count < 3 ? path : "/***"
-      return
+      self.init(.unknown, maskedPath: parts.count < 3 ? path : "/***")
     }
-    token = parts[2].removingPercentEncoding ?? parts[2]
-    let rest = parts[3...].joined(separator: "/")
-    maskedPath = "/api/v1/***/\(rest)"
-    kind =
+  }
+
+  private init(_ kind: RequestKind, token: String = "", maskedPath: String) {
+    self.kind = kind
+    self.token = token.removingPercentEncoding ?? token
+    self.maskedPath = maskedPath
+  }
+
+  private static func kind(_ method: String, _ rest: String) -> RequestKind {
+    switch (method, rest) {
+    case ("POST", "telemetry"): .postTelemetry
+    case ("POST", "attributes"): .postAttributes
+    case ("GET", "attributes"): .getAttributes
+    case ("GET", "attributes/updates"): .pollAttributes
+    case ("GET", "rpc"): .pollCommands
+    case ("POST", "rpc"): .call
+    case ("POST", "claim"): .claim
+    // A Java int in the real server; what is none matches no path here.
+    case ("POST", _) where rest.hasPrefix("rpc/") && Int64(rest.dropFirst(4)) != nil: .postReply
+    case (_, "telemetry"), (_, "attributes"), (_, "attributes/updates"), (_, "rpc"), (_, "claim"): .wrongMethod
+    default: .unknown
+    }
+  }
+
+  private static func control(
+    _ method: String, _ parts: [String]
+  ) -> (action: Control, token: String, maskedPath: String)? {
+    guard parts.first == "api", parts.count >= 2 else { return nil }
+    switch (method, parts[1], parts.count) {
+    case ("GET", "status", 2): return (.status, "", "/api/status")
+    case ("POST", "rpc", 4) where parts[2] == "oneway" || parts[2] == "twoway":
+      return (.command(isOneWay: parts[2] == "oneway"), parts[3], "/api/rpc/\(parts[2])/***")
+    case (_, "plugins", 5...) where parts[2] == "telemetry":
+      let rest = parts[4...].joined(separator: "/")
+      let masked = "/api/plugins/telemetry/***/\(rest)"
       switch (method, rest) {
-      case ("POST", "telemetry"): .postTelemetry
-      case ("POST", "attributes"): .postAttributes
-      case ("GET", "attributes"): .getAttributes
-      case ("GET", "attributes/updates"): .pollAttributes
-      case ("GET", "rpc"): .pollCommands
-      case ("POST", _) where rest.hasPrefix("rpc/") && Int(rest.dropFirst(4)) != nil: .postReply
-      case (_, "telemetry"), (_, "attributes"), (_, "attributes/updates"), (_, "rpc"): .wrongMethod
-      default: .unknown
+      case ("POST", "SHARED_SCOPE"): return (.setShared, parts[3], masked)
+      case ("DELETE", "SHARED_SCOPE"): return (.deleteShared, parts[3], masked)
+      case ("GET", "values/attributes"): return (.attributes, parts[3], masked)
+      default: return nil
       }
+    default: return nil
+    }
   }
 
   /// Whether the large body limit holds.
-  var isBulk: Bool { kind == .postTelemetry || kind == .postAttributes }
+  var isBulk: Bool { kind == .postTelemetry || kind == .postAttributes || kind == .control }
 
   /// A parameter's decoded value, the first of its name.
   func query(_ query: String, _ name: String) -> String? {
@@ -49,5 +96,11 @@ struct DeviceRoute {
       return spaced.removingPercentEncoding ?? spaced
     }
     return nil
+  }
+
+  /// The names in a parameter such as `clientKeys=a,b`; an empty one counts as absent.
+  func keys(_ query: String, _ name: String) -> [String]? {
+    guard let text = self.query(query, name), !text.isEmpty else { return nil }
+    return text.split(separator: ",").map(String.init)
   }
 }

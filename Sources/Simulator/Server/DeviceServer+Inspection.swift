@@ -40,37 +40,28 @@ extension DeviceServer {
   /// What vanished in silence after a 200, the first thousand.
   public var losses: [ValueConverter.Loss] { state.withLock { $0.losses } }
 
-  /// A device's client attributes by name.
-  public func clientAttributes(token: String) -> [String: StoredValue] {
-    state.withLock { state in
-      let scope = state.attributes[token]?.client ?? [:]
-      return Dictionary(scope.map { ($0.key.text, $0.value) }, uniquingKeysWith: { _, last in last })
-    }
-  }
-
-  /// Sets a shared attribute.
-  ///
-  /// - Returns: Whether there was room.
-  @discardableResult
-  public func setSharedAttribute(_ key: String, type: StoredType, text: String, token: String) -> Bool {
-    let entry = ValueConverter.Entry(key: key, value: StoredValue(ts: Self.now, type: type, text: text))
-    return state.withLock { state in
-      guard state.attributes[token] != nil || state.attributes.count < ServerState.deviceLimit else { return false }
-      return state.attributes[token, default: AttributeStore()].setShared(entry)
-    }
-  }
-
   /// Forgets the values, not the counters.
   public func removeValues() { state.withLock { $0.store.removeAll() } }
 
-  /// Puts a fault in force instead of the one before; `nil` ends it.
+  /// Puts a fault in force instead of the one before in the same scope. Faults in several scopes are in force together;
+  /// the newest that meets a request befalls it.
   ///
-  /// - Parameter requests: How many requests meet it; `nil` is all until the next call.
-  public func setFault(_ fault: Fault?, requests: Int? = nil, scope: FaultScope = .telemetry) {
-    state.withLock { $0.faults.set(fault, requests: requests, scope: scope) }
+  /// - Parameters:
+  ///   - fault: `nil` ends the scope's fault, or all where no scope is given.
+  ///   - requests: How many requests meet it; `nil` is all until the next call.
+  ///   - scope: `nil` is ``FaultScope/telemetry`` for a fault.
+  public func setFault(_ fault: Fault?, requests: Int? = nil, scope: FaultScope? = nil) {
+    state.withLock { state in
+      if let fault {
+        state.faults.set(fault, requests: requests, scope: scope ?? .telemetry)
+      } else {
+        state.faults.end(scope)
+      }
+    }
   }
 
-  /// Waits until the condition holds; it is looked at again whenever a request begins or ends.
+  /// Waits until the condition holds; it is looked at again whenever a request begins or ends, a poll
+  /// opens, or something the server keeps changes.
   ///
   /// - Returns: Whether it held within the limit.
   public func wait(upTo limit: Duration, until condition: @Sendable () -> Bool) async -> Bool {

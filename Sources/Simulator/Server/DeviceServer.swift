@@ -23,7 +23,19 @@ public final class DeviceServer: Sendable {
 
   public init(_ options: ServerOptions = ServerOptions()) {
     self.options = options
-    state = Mutex(ServerState(store: TelemetryStore(limit: options.storeLimit)))
+    state = Mutex(ServerState(options))
+  }
+
+  /// Changes the state, then resumes who waits for that.
+  func update<Result: Sendable>(_ body: (inout ServerState, inout Wakeups) -> Result) -> Result {
+    let (result, wakeups) = state.withLock { state -> (Result, Wakeups) in
+      var wakeups = Wakeups()
+      let result = body(&state, &wakeups)
+      wakeups.waiters = state.announceChange()
+      return (result, wakeups)
+    }
+    wakeups.resume()
+    return result
   }
 
   /// The port it listens on, or did before it was cut off.
@@ -111,7 +123,8 @@ public final class DeviceServer: Sendable {
   /// Ends the server; ``start(port:)`` may follow.
   public func stop() async { await cutOff() }
 
-  /// Drops the open connections and goes on listening.
+  /// Drops the open connections and goes on listening. Polls that were open on them stay open for the server, as for the
+  /// real one: the next command counts as delivered to them.
   public func dropConnections() {
     guard let port, isListening else { return }
     ServerSockets(port: port).shutDownConnections()

@@ -4,10 +4,11 @@ public struct RequestRecord: Sendable, Hashable {
   public var number: Int
   /// Milliseconds since 1970-01-01 UTC at which the request's head had arrived.
   public var time: Int64
+  public var kind: RequestKind
   public var method: String
   /// `/api/v1/***/telemetry`, without the query.
   public var path: String
-  /// `nil` where the connection was closed without an answer.
+  /// `nil` where the connection ended without a whole answer.
   public var status: Int?
   /// Bytes of the request's body.
   public var requestBytes: Int

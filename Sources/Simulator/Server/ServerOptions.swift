@@ -1,7 +1,10 @@
 /// How a ``DeviceServer`` behaves.
 public struct ServerOptions: Sendable {
-  /// Access tokens of known devices; `nil` takes any.
+  /// Access tokens of known devices; `nil` takes any, or where there are provisioning profiles none but those of their
+  /// devices.
   public var tokens: Set<String>?
+  /// Who may provision devices, and how.
+  public var provisioningProfiles: [ProvisioningProfile] = []
   /// The largest body of telemetry and attributes in bytes: the usual single-process server's 16 MiB.
   public var payloadLimit = 16 << 20
   /// The largest body of other requests in bytes.
@@ -10,6 +13,8 @@ public struct ServerOptions: Sendable {
   public var asyncLimit: Duration = .seconds(30)
   /// The length of a long poll that names none.
   public var defaultPollTimeout: Duration = .seconds(60)
+  /// When a client-side RPC without a rule for it is answered 408.
+  public var callTimeout: Duration = .seconds(60)
   /// The most values in the store.
   public var storeLimit = 2_000_000
   /// Requests the log keeps, the newest.

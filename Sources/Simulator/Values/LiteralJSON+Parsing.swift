@@ -12,6 +12,9 @@ extension LiteralJSON {
     var isStrict: Bool
   }
 
+  /// Whether a text is JSON without any leniency.
+  static func isDocument(_ text: String) -> Bool { (try? parse(Array(text.utf8)))?.isStrict ?? false }
+
   /// The most containers that may be open at once, the server's limit.
   static let nestingLimit = 255
 

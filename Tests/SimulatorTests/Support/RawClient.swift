@@ -12,9 +12,11 @@ final class RawClient {
     case refused(CInt)
     /// The connection ended before the whole answer.
     case ended
+    /// The same by an RST.
+    case reset
   }
 
-  private let descriptor: CInt
+  private var descriptor: CInt
   private var buffer: [UInt8] = []
 
   init(port: UInt16) throws {
@@ -35,7 +37,13 @@ final class RawClient {
     }
   }
 
-  deinit { close(descriptor) }
+  deinit { hangUp() }
+
+  /// Closes the connection, as a client that is gone.
+  func hangUp() {
+    if descriptor >= 0 { close(descriptor) }
+    descriptor = -1
+  }
 
   func send(_ method: String, _ path: String, body: String = "", headers: [String] = []) {
     var text = "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(body.utf8.count)\r\n"
@@ -84,9 +92,12 @@ final class RawClient {
   private func fill() throws {
     var chunk = [UInt8](repeating: 0, count: 65_536)
     let count = recv(descriptor, &chunk, chunk.count, 0)
-    guard count > 0 else { throw Failure.ended }
+    guard count > 0 else { throw count < 0 && errno == ECONNRESET ? Failure.reset : Failure.ended }
     buffer += chunk.prefix(count)
   }
+
+  /// What came of an answer that is not whole.
+  var received: String { String(decoding: buffer, as: UTF8.self) }
 
   /// One request on a connection of its own.
   static func ask(
