@@ -65,7 +65,7 @@ let package = Package(
     tests(of: "Telemetry"),
     tests(of: "YAML"),
     tests(of: "EventLoop"),
-    tests(of: "Hardware", uses: ["EventLoop", "Telemetry", "CKernel", logging]),
+    tests(of: "Hardware", uses: ["EventLoop", "Telemetry", "YAML", "CKernel", logging]),
     tests(of: "Sensors", uses: ["Telemetry", "YAML"]),
     tests(of: "Queue", uses: ["EventLoop"]),
     tests(of: "ThingsBoard", uses: ["CCurl", "EventLoop", "Telemetry", "Simulator"]),

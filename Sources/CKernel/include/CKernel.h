@@ -3,6 +3,8 @@
 #define BAUDGATE_CKERNEL_H
 #include "crc32c.h"
 #include "descriptor.h"
+#include "gpio.h"
+#include "inotify.h"
 #include "network.h"
 #include "peer.h"
 #include "serial.h"

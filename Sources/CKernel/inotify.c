@@ -1,0 +1,3 @@
+#include "inotify.h"
+
+int bg_inotify(void) { return inotify_init1(IN_NONBLOCK | IN_CLOEXEC); }

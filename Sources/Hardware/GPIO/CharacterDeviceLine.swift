@@ -1,0 +1,196 @@
+internal import CKernel
+internal import EventLoop
+internal import Glibc
+internal import Telemetry
+internal import YAML
+
+/// A line of a GPIO character device, ABI v2 (Linux 5.10).
+///
+/// Kernel versions differ in what becomes of an output when its descriptor is closed: most chips leave it as it is, some
+/// make it an input again. `safe: hold` means here that Baudgate leaves the value alone before it closes.
+final class CharacterDeviceLine: GPIOLineHandle, @unchecked Sendable {
+  // @unchecked: one user at a time, as `GPIOLineHandle` says; the hand-overs order the accesses.
+  private(set) var descriptor: CInt
+  private(set) var first: Bool?
+  let complaint: String? = nil
+  private let options: GPIOLineOptions
+  private let path: String
+
+  /// Edges taken in one read(2).
+  private static let readLimit = 16
+
+  /// Requests the line. May wait for a bus: not on the loop.
+  ///
+  /// - Parameter reference: The chip's path, name (`gpiochip0`) or label.
+  init(_ options: GPIOLineOptions, of reference: String) throws(GPIOFault) {
+    let chip = try OpenChip(reference)
+    defer { Glibc.close(chip.descriptor) }
+    guard options.offset < chip.lineCount else {
+      let lines = chip.lineCount == 0 ? "no lines" : "the lines 0 to \(chip.lineCount - 1)"
+      throw GPIOFault(.wrong, "\(chip.path) has \(lines), not \(options.offset); check `line:`")
+    }
+    var request = gpio_v2_line_request(options)
+    do {
+      try check("ioctl GPIO_V2_GET_LINE") { bg_gpio_request_line(chip.descriptor, &request) }
+    } catch {
+      let consumer = error.errno == EBUSY ? chip.consumer(of: options.offset) : nil
+      throw .requesting(options, of: chip.path, heldBy: consumer, error)
+    }
+    descriptor = request.fd
+    self.options = options
+    path = chip.path
+    do {
+      try check("fcntl") { bg_set_nonblocking(descriptor) }
+      first = try value()
+    } catch {
+      release()
+      throw .using(options, of: path, error)
+    }
+  }
+
+  deinit { release() }
+
+  func takeChanges() throws(GPIOFault) -> [GPIOChange] {
+    var events = [gpio_v2_line_event](repeating: gpio_v2_line_event(), count: Self.readLimit)
+    let count: Int
+    do {
+      count = try check("read") { events.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) } }
+    } catch {
+      if error.errno == EAGAIN { return [] }
+      throw .using(options, of: path, error)
+    }
+    // Never seen; an end of file would be reported again and again.
+    guard count > 0 else { throw .gone(path) }
+    let (capture, now) = (CaptureTime.now(), Self.monotonicNow())
+    return events.prefix(count / MemoryLayout<gpio_v2_line_event>.size).map { event in
+      GPIOChange(
+        value: event.id == GPIO_V2_LINE_EVENT_RISING_EDGE.rawValue,
+        time: CaptureTime(monotonic: event.timestamp_ns, now: now, capture: capture))
+    }
+  }
+
+  func drive(_ value: Bool) throws(GPIOFault) -> Bool {
+    var values = gpio_v2_line_values(bits: value ? 1 : 0, mask: 1)
+    do {
+      try check("ioctl GPIO_V2_LINE_SET_VALUES") { bg_gpio_set_values(descriptor, &values) }
+      return try self.value()
+    } catch {
+      throw .using(options, of: path, error)
+    }
+  }
+
+  func release() {
+    guard descriptor >= 0 else { return }
+    Glibc.close(descriptor)
+    descriptor = -1
+  }
+
+  private func value() throws(SystemError) -> Bool {
+    var values = gpio_v2_line_values(bits: 0, mask: 1)
+    try check("ioctl GPIO_V2_LINE_GET_VALUES") { bg_gpio_get_values(descriptor, &values) }
+    return values.bits & 1 == 1
+  }
+
+  private static func monotonicNow() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(max(0, time.tv_sec)) &* 1_000_000_000 &+ UInt64(max(0, time.tv_nsec))
+  }
+}
+
+/// A chip's descriptor, needed for the request alone.
+private struct OpenChip {
+  let descriptor: CInt
+  let path: String
+  let name: String
+  let label: String
+  let lineCount: UInt32
+
+  /// Opens the chip that `reference` means: a path, the kernel's name, or a label.
+  init(_ reference: String) throws(GPIOFault) {
+    if reference.hasPrefix("/") { self = try OpenChip(path: reference) } else { self = try Self.find(reference) }
+  }
+
+  private init(path: String) throws(GPIOFault) {
+    self.path = path
+    guard !path.utf8.contains(0) else { throw .opening(path, SystemError("open", errno: EINVAL)) }
+    let descriptor: CInt
+    do {
+      descriptor = try check("open") { bg_open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0) }
+    } catch {
+      throw .opening(path, error)
+    }
+    var info = gpiochip_info()
+    do {
+      try check("ioctl GPIO_GET_CHIPINFO") { bg_gpio_chip_info(descriptor, &info) }
+    } catch {
+      Glibc.close(descriptor)
+      throw error.errno == ENODEV ? .gone(path, error) : .notAChip(path, error)
+    }
+    self.descriptor = descriptor
+    name = withUnsafeBytes(of: info.name) { text($0) }
+    label = withUnsafeBytes(of: info.label) { text($0) }
+    lineCount = info.lines
+  }
+
+  /// Looks for a name or a label among `/dev/gpiochip*`.
+  private static func find(_ reference: String) throws(GPIOFault) -> OpenChip {
+    var found: OpenChip?
+    var seen: [String] = []
+    for path in paths() {
+      // One that may not be opened is none of ours, or the one asked for; then its path says more.
+      guard let chip = try? OpenChip(path: path) else { continue }
+      // Some systems link one name to another.
+      let isNew = !seen.contains(chip.name)
+      guard isNew, chip.name == reference || chip.label == reference else {
+        if isNew { seen.append(chip.name) }
+        Glibc.close(chip.descriptor)
+        continue
+      }
+      seen.append(chip.name)
+      if chip.name == reference {
+        if let found { Glibc.close(found.descriptor) }
+        return chip
+      }
+      guard let other = found else {
+        found = chip
+        continue
+      }
+      Glibc.close(chip.descriptor)
+      Glibc.close(other.descriptor)
+      throw GPIOFault(.wrong, "\(other.path) and \(path) are both labelled \(reference); write `chip: \(other.path)`")
+    }
+    if let found { return found }
+    throw GPIOFault(
+      .absent,
+      "no chip that may be opened has the name or label \(reference); `gpiodetect` lists them, check `chip:` and that "
+        + "the user baudgate is in the group of /dev/gpiochip*, mostly gpio")
+  }
+
+  /// `/dev/gpiochip*`, by number.
+  private static func paths() -> [String] {
+    let prefix = "gpiochip"
+    guard let directory = opendir("/dev") else { return [] }
+    defer { closedir(directory) }
+    var numbers: [UInt16] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) { text($0) }
+      if name.hasPrefix(prefix), let number = UInt16(name.dropFirst(prefix.count)) { numbers.append(number) }
+    }
+    return numbers.sorted().map { "/dev/\(prefix)\($0)" }
+  }
+
+  /// Who holds a line; `nil` where the kernel does not say.
+  func consumer(of offset: UInt32) -> String? {
+    var info = gpio_v2_line_info()
+    info.offset = offset
+    guard bg_gpio_line_info(descriptor, &info) == 0 else { return nil }
+    let consumer = withUnsafeBytes(of: info.consumer) { text($0) }
+    return consumer.isEmpty ? nil : quoted(consumer)
+  }
+}
+
+/// A C array's text, up to its zero.
+private func text(_ bytes: UnsafeRawBufferPointer) -> String {
+  String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+}

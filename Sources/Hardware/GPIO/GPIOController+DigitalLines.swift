@@ -1,0 +1,85 @@
+internal import EventLoop
+internal import YAML
+
+// MARK: DigitalLines
+
+extension GPIOController {
+  /// An input's debounced level, an output's value as read back when it was driven; no call goes to the chip.
+  ///
+  /// - Throws: `GPIOError`: `.noSuchLine`; `.unavailable` while the line cannot be had.
+  public func value(of name: String) throws(GPIOError) -> Bool {
+    let line = held[try index(of: name)]
+    guard line.handle != nil, let value = line.value else { throw line.unavailable(because: line.fault) }
+    return value
+  }
+
+  /// Drives an output, ending a pulse under way. A simulated line is driven before this suspends.
+  ///
+  /// - Returns: The value read back.
+  /// - Throws: `GPIOError`: `.noSuchLine`; `.notOutput`; `.unavailable` while the line cannot be had, when its chip
+  ///   fails, or with 64 calls waiting for the chip.
+  public func set(_ name: String, to value: Bool) async throws(GPIOError) -> Bool {
+    try await command(name, value)
+  }
+
+  /// Switches an output on, and off again after `duration`; a pulse under way is begun anew. The time counts from when
+  /// the line is on.
+  ///
+  /// - Throws: `GPIOError`, as `set`.
+  public func pulse(_ name: String, for duration: Duration) async throws(GPIOError) {
+    try await command(name, true, for: duration)
+  }
+
+  @discardableResult
+  private func command(
+    _ name: String, _ value: Bool, for duration: Duration? = nil
+  ) async throws(GPIOError) -> Bool {
+    let index = try index(of: name)
+    let line = held[index]
+    guard line.options.direction == .output else {
+      throw GPIOError(.notOutput, "\(name) is an input; `direction: output` in gpio.lines.\(name) makes it an output")
+    }
+    guard let handle = line.handle else { throw line.unavailable(because: line.fault) }
+    guard line.calls.waiting < Self.waitingLimit else {
+      throw GPIOError(
+        .unavailable, "\(name): \(Self.waitingLimit) calls wait for \(line.options.chip) already; its bus is too slow")
+    }
+    // The pulse under way is over, and so is one whose beginning still waits for the chip.
+    line.timer?.disarm()
+    line.command &+= 1
+    line.isPulsing = duration != nil
+    let command = line.command
+    let result: Result<Bool, GPIOFault> = await withCheckedContinuation { continuation in
+      drive(handle, to: value, index) { controller, result in
+        if let duration, case .success = result { controller.armPulse(index, command, duration) }
+        continuation.resume(returning: result)
+      }
+    }
+    switch result {
+    case .success(let value): return value
+    case .failure(let fault): throw line.unavailable(because: fault)
+    }
+  }
+
+  private func armPulse(_ index: Int, _ command: UInt64, _ duration: Duration) {
+    let line = held[index]
+    guard line.command == command, line.handle != nil else { return }
+    line.timer?.arm(after: duration)
+  }
+
+  private func index(of name: String) throws(GPIOError) -> Int {
+    if let index = indices[name] { return index }
+    let known = lines.isEmpty ? "there are no gpio.lines" : "gpio.lines has \(listed(lines.map(\.name)))"
+    throw GPIOError(.noSuchLine, "there is no line \(quoted(name)); \(known)")
+  }
+
+  /// Every line as it is now, in the order of the file.
+  public var status: [GPIOLineStatus] {
+    held.map { line in
+      GPIOLineStatus(
+        name: line.options.name, chip: "\(line.options.chip)", offset: line.options.offset,
+        direction: line.options.direction, value: line.handle == nil ? nil : line.value,
+        error: line.handle == nil ? line.fault?.description : nil, changes: line.changes)
+    }
+  }
+}

@@ -1,0 +1,111 @@
+internal import EventLoop
+internal import Logging
+
+extension GPIOController {
+  /// One configured line: its chip's handle while it is held, and what is under way. Used on the loop alone.
+  final class Line {
+    let options: GPIOLineOptions
+    var machine: GPIOLineStateMachine
+    var journal: GPIOJournal
+    var calls = CallQueue()
+    var timer: TimerSource?
+    /// Leaves the loop before the handle is released.
+    var source: IOSource?
+    private(set) var handle: (any GPIOLineHandle)?
+    private(set) var heldSince = Duration.zero
+    private(set) var wasHeld = false
+    var debouncer: Debouncer
+    /// As last reported; stays over an outage.
+    var value: Bool?
+    var changes: UInt64 = 0
+    /// Counts the commands, so that a pulse knows whether it was the last.
+    var command: UInt64 = 0
+    /// From the command until the line is driven off again.
+    var isPulsing = false
+    /// What last kept the line from us.
+    var fault: GPIOFault?
+    /// Whether the first request has been answered.
+    var isTried = false
+
+    init(_ options: GPIOLineOptions, timing: GPIOTiming, log: Logger) {
+      self.options = options
+      machine = GPIOLineStateMachine(timing: timing)
+      journal = GPIOJournal(options, timing: timing, log: log)
+      debouncer = Debouncer(false, period: .zero)
+    }
+
+    func take(_ handle: any GPIOLineHandle, timing: GPIOTiming) {
+      self.handle = handle
+      heldSince = Uptime.monotonic
+      wasHeld = true
+      fault = nil
+      // The kernel debounces what comes from a character device.
+      let period =
+        if case .simulated = options.chip { max(options.debounce, timing.leastSimulatedDebounce) } else {
+          Duration.zero
+        }
+      let value = handle.first ?? self.value ?? false
+      debouncer = Debouncer(value, period: period)
+      journal.held(value)
+      journal.complain(handle.complaint)
+    }
+
+    /// What the end drives an output to; `nil` leaves it as it is. A pulse under way is no value to hold.
+    var valueToLeave: Bool? {
+      guard options.direction == .output else { return nil }
+      switch options.safe {
+      case .on: return true
+      case .off: return false
+      case .hold: return isPulsing ? false : nil
+      }
+    }
+
+    /// Takes the line off the loop, with what was under way.
+    func drop() {
+      source = nil
+      timer?.disarm()
+      command &+= 1
+      isPulsing = false
+      handle = nil
+    }
+
+    func refused(_ fault: GPIOFault) {
+      self.fault = fault
+      journal.refused(fault)
+    }
+
+    func unavailable(because fault: GPIOFault?) -> GPIOError {
+      let silence = machine.state == .released ? "it is not in use" : "its chip has not answered yet"
+      let reason = fault.map { "\($0.message); tried again by itself" } ?? silence
+      return GPIOError(.unavailable, "\(options.name) cannot be used: \(reason)")
+    }
+  }
+
+  /// One line's calls on the pool: one at a time, in order.
+  struct CallQueue {
+    typealias Call = @Sendable () -> Void
+
+    private var isRunning = false
+    private var pending: [Call] = []
+
+    var waiting: Int { pending.count }
+
+    /// - Returns: The call, where it is to be started now.
+    mutating func add(_ call: @escaping Call) -> Call? {
+      guard isRunning else {
+        isRunning = true
+        return call
+      }
+      pending.append(call)
+      return nil
+    }
+
+    /// The call under way has ended.
+    ///
+    /// - Returns: The one to be started next.
+    mutating func next() -> Call? {
+      isRunning = !pending.isEmpty
+      return pending.isEmpty ? nil : pending.removeFirst()
+    }
+  }
+}

@@ -1,0 +1,308 @@
+public import EventLoop
+public import Logging
+internal import Telemetry
+
+/// The configured GPIO lines, held from `start` to `stop`: inputs are followed, outputs driven.
+///
+/// Each line stands alone. One that cannot be had is asked for again and again, and holds up neither the daemon nor the
+/// others. A simulated chip is used on the loop itself; a character device may sit behind a slow bus, so its calls run on
+/// the pool, each line's one after the other. `stop` it before it is released.
+public actor GPIOController: DigitalLines {
+  /// The most calls of `set` and `pulse` that may wait for one line's chip.
+  static let waitingLimit = 64
+
+  /// In the order of the file.
+  public nonisolated let lines: [GPIOLineOptions]
+  nonisolated let loop: EventLoop
+  public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+  private let pool: BlockingPool
+  private let timing: GPIOTiming
+  private let request: GPIORequester
+  private let handler: @Sendable (GPIOEvent) -> Void
+  let indices: [String: Int]
+  /// By index in `lines`.
+  let held: [Line]
+
+  private var generator = SystemRandomNumberGenerator()
+  private var startTimer: TimerSource?
+  private var starting: [CheckedContinuation<Void, Never>] = []
+  private var stopping: [CheckedContinuation<Void, Never>] = []
+  /// Lines being left at their safe value.
+  private var leaving = 0
+
+  /// Makes lines that are not held yet.
+  ///
+  /// - Parameters:
+  ///   - pool: Where a character device's calls may wait for its bus.
+  ///   - handler: Called synchronously on the loop: with the first value of each line, each debounced change of an
+  ///     input, and each change of an output. It should not hold the controller strongly.
+  public init(
+    _ options: GPIOOptions, on loop: EventLoop, pool: BlockingPool, log: Logger,
+    handler: @escaping @Sendable (GPIOEvent) -> Void
+  ) {
+    self.init(options, on: loop, pool: pool, log: log, timing: .standard, request: requestLine, handler: handler)
+  }
+
+  init(
+    _ options: GPIOOptions, on loop: EventLoop, pool: BlockingPool, log: Logger, timing: GPIOTiming,
+    request: @escaping GPIORequester, handler: @escaping @Sendable (GPIOEvent) -> Void
+  ) {
+    lines = options.lines
+    self.loop = loop
+    self.pool = pool
+    self.timing = timing
+    self.request = request
+    self.handler = handler
+    held = options.lines.map { Line($0, timing: timing, log: log) }
+    indices = Dictionary(options.lines.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  // MARK: Start and stop
+
+  /// Requests every line; outputs take their `initial` value with the request. Returns when each line was tried once;
+  /// after 5 s without those whose chip does not answer. Nothing happens to lines that are held already.
+  public func start() async {
+    do {
+      startTimer = try TimerSource(loop) { [weak self] in self?.assumeIsolated { $0.startTookTooLong() } }
+      for (index, line) in held.enumerated() where line.timer == nil {
+        line.timer = try TimerSource(loop, accuracy: timing.accuracy) { [weak self] in
+          self?.assumeIsolated { $0.timerFired(index) }
+        }
+      }
+    } catch {
+      // A loop without a timer to give does not run at all; this is for the log.
+      let fault = GPIOFault(.failed, "no timer for GPIO", error)
+      for line in held { line.refused(fault) }
+      return
+    }
+    for index in held.indices { handle(.start, index) }
+    guard isStarting else { return }
+    startTimer?.arm(after: timing.startLimit)
+    await withCheckedContinuation { starting.append($0) }
+  }
+
+  private var isStarting: Bool { held.contains { $0.machine.state == .requesting && !$0.isTried } }
+
+  private func startTookTooLong() {
+    for line in held where line.machine.state == .requesting && !line.isTried {
+      line.journal.unanswered(after: timing.startLimit)
+    }
+    endStart()
+  }
+
+  private func endStart() {
+    startTimer?.disarm()
+    let waiting = starting
+    starting = []
+    for continuation in waiting { continuation.resume() }
+  }
+
+  /// Leaves every output at its `safe` value and gives all lines back; returns when that is done, which a stuck driver
+  /// can delay. A request under way is not waited for, its line is given back when it arrives.
+  ///
+  /// `hold` leaves an output as it is. The kernel may still change a line whose descriptor is closed: most chips keep
+  /// it, some make it an input.
+  public func stop() async {
+    for index in held.indices {
+      handle(.stop, index)
+      held[index].isTried = false
+    }
+    endStart()
+    guard leaving > 0 else { return }
+    await withCheckedContinuation { stopping.append($0) }
+  }
+
+  // MARK: The state machine's hands
+
+  private func handle(_ event: GPIOLineStateMachine.Event, _ index: Int, granted: (any GPIOLineHandle)? = nil) {
+    let line = held[index]
+    switch line.machine.handle(event, using: &generator) {
+    case .none: break
+    case .request: beginRequest(index)
+    case .serve: if let granted { serve(granted, index) }
+    case .leave: if let handle = granted ?? line.handle { leave(handle, index) }
+    case .wait(let delay): line.timer?.arm(after: delay)
+    case .rest: line.timer?.disarm()
+    }
+  }
+
+  private func beginRequest(_ index: Int) {
+    let (options, isFirst, request) = (held[index].options, !held[index].wasHeld, request)
+    call(index) {
+      Result { () throws(GPIOFault) in try request(options, isFirst) }
+    } then: { controller, result in
+      controller.requestEnded(result, index)
+    }
+  }
+
+  private func requestEnded(_ result: Result<any GPIOLineHandle, GPIOFault>, _ index: Int) {
+    let line = held[index]
+    line.isTried = true
+    switch result {
+    case .success(let handle): self.handle(.granted, index, granted: handle)
+    case .failure(let fault):
+      if line.machine.state == .requesting { line.refused(fault) }
+      handle(.refused(fault), index)
+    }
+    if !starting.isEmpty, !isStarting { endStart() }
+  }
+
+  private func serve(_ handle: any GPIOLineHandle, _ index: Int) {
+    let line = held[index]
+    line.take(handle, timing: timing)
+    do {
+      line.source = try IOSource(loop, descriptor: handle.descriptor, events: .readable) { [weak self] events in
+        self?.assumeIsolated { $0.descriptorIsReady(events, index) }
+      }
+    } catch {
+      return lose(GPIOFault(.failed, "cannot watch \(line.options.chip)", error), index)
+    }
+    // Of a line that says nothing yet: it is off.
+    report(GPIOChange(value: handle.first ?? line.value ?? false, time: .now()), index)
+  }
+
+  private func leave(_ handle: any GPIOLineHandle, _ index: Int) {
+    let line = held[index]
+    let safe = line.valueToLeave
+    line.drop()
+    leaving += 1
+    call(index) {
+      defer { handle.release() }
+      return Result { () throws(GPIOFault) in try safe.map { (safe) throws(GPIOFault) in try handle.drive(safe) } }
+    } then: { controller, result in
+      controller.left(result, index)
+    }
+  }
+
+  private func left(_ result: Result<Bool?, GPIOFault>, _ index: Int) {
+    switch result {
+    case .success(let value?): report(GPIOChange(value: value, time: .now()), index)
+    case .success(nil): break
+    case .failure(let fault): held[index].journal.cannotLeave(fault)
+    }
+    leaving -= 1
+    guard leaving == 0 else { return }
+    let waiting = stopping
+    stopping = []
+    for continuation in waiting { continuation.resume() }
+  }
+
+  private func lose(_ fault: GPIOFault, _ index: Int) {
+    let line = held[index]
+    guard let handle = line.handle else { return }
+    let duration = Uptime.monotonic - line.heldSince
+    line.drop()
+    line.fault = fault
+    line.journal.lost(fault, afterBeingHeldFor: duration)
+    // Before the next request, which would meet our own descriptor.
+    call(index) {
+      handle.release()
+    } then: { _, _ in
+    }
+    self.handle(.lost(fault, afterBeingHeldFor: duration), index)
+  }
+
+  // MARK: Inputs
+
+  private func descriptorIsReady(_ events: IOSource.Events, _ index: Int) {
+    let line = held[index]
+    guard let handle = line.handle else { return }
+    do throws(GPIOFault) {
+      let changes = try takeChanges(of: line, handle, index)
+      // Either would be reported again and again.
+      if changes == 0, !events.isDisjoint(with: [.hangup, .error]) { throw .gone("\(line.options.chip)") }
+    } catch {
+      lose(error, index)
+    }
+  }
+
+  /// - Returns: How many there were.
+  @discardableResult
+  private func takeChanges(
+    of line: Line, _ handle: any GPIOLineHandle, _ index: Int
+  ) throws(GPIOFault) -> Int {
+    let changes = try handle.takeChanges()
+    line.journal.complain(handle.complaint)
+    for change in changes { act(on: line.debouncer.see(change, now: Uptime.monotonic), index) }
+    return changes.count
+  }
+
+  private func act(on verdict: Debouncer.Verdict, _ index: Int) {
+    switch verdict {
+    case .rest: held[index].timer?.disarm()
+    case .wait(let delay): held[index].timer?.arm(after: delay)
+    case .stands(let change): report(change, index)
+    }
+  }
+
+  /// Tells of a value that is new.
+  private func report(_ change: GPIOChange, _ index: Int) {
+    let line = held[index]
+    guard line.value != change.value else { return }
+    if line.value != nil { line.changes &+= 1 }
+    line.value = change.value
+    handler(GPIOEvent(line: line.options.name, value: change.value, time: change.time))
+  }
+
+  // MARK: Timer
+
+  /// A line's one timer: for the next request while it is not held, then for an input's level to stand or for the end of
+  /// an output's pulse.
+  private func timerFired(_ index: Int) {
+    let line = held[index]
+    guard let handle = line.handle else { return self.handle(.timer, index) }
+    switch line.options.direction {
+    case .input:
+      // Not by the clock alone: after a stall, a change may wait that came before the time was up.
+      do throws(GPIOFault) { try takeChanges(of: line, handle, index) } catch { return lose(error, index) }
+      act(on: line.debouncer.settle(now: Uptime.monotonic), index)
+    case .output:
+      line.isPulsing = false
+      drive(handle, to: false, index) { _, _ in }
+    }
+  }
+
+  // MARK: Calls to the chip
+
+  /// Runs a call to a line's chip after the line's earlier ones, and `then` on the loop: at once where nothing can block.
+  private func call<Outcome: Sendable>(
+    _ index: Int, _ body: @escaping @Sendable () -> Outcome,
+    then: @escaping @Sendable (isolated GPIOController, Outcome) -> Void
+  ) {
+    guard case .device = held[index].options.chip else { return then(self, body()) }
+    // Weakly: the last reference must not go away on the pool's thread, the sources belong to the loop's.
+    let start: @Sendable () -> Void = { [weak self, pool, loop] in
+      pool.submit { [weak self] in
+        let outcome = body()
+        loop.execute { [weak self] in
+          self?.assumeIsolated { controller in
+            then(controller, outcome)
+            controller.held[index].calls.next()?()
+          }
+        }
+      }
+    }
+    held[index].calls.add(start)?()
+  }
+
+  func drive(
+    _ handle: any GPIOLineHandle, to value: Bool, _ index: Int,
+    then: @escaping @Sendable (isolated GPIOController, Result<Bool, GPIOFault>) -> Void
+  ) {
+    call(index) {
+      Result { () throws(GPIOFault) in try handle.drive(value) }
+    } then: { controller, result in
+      controller.driven(handle, result, index)
+      then(controller, result)
+    }
+  }
+
+  private func driven(_ handle: any GPIOLineHandle, _ result: Result<Bool, GPIOFault>, _ index: Int) {
+    switch result {
+    case .success(let value): report(GPIOChange(value: value, time: .now()), index)
+    // Of a handle that was dropped meanwhile, nothing is to be lost any more.
+    case .failure(let fault): if held[index].handle === handle { lose(fault, index) }
+    }
+  }
+}

@@ -1,0 +1,89 @@
+internal import EventLoop
+internal import Logging
+
+/// What the log says of one line: each cause once an outage, not once an attempt.
+struct GPIOJournal {
+  private let log: Logger
+  private let line: GPIOLineOptions
+  private let timing: GPIOTiming
+  private var told: Set<GPIOFault.Code> = []
+  private var isOutageTold = false
+  private var outageBegan: Duration?
+  private var complaint: String?
+
+  init(_ line: GPIOLineOptions, timing: GPIOTiming, log: Logger) {
+    self.line = line
+    self.timing = timing
+    var log = log
+    log[metadataKey: "line"] = "\(line.name)"
+    self.log = log
+  }
+
+  mutating func refused(_ fault: GPIOFault) {
+    guard begins(fault) else { return log.debug("\(line.name): \(fault)") }
+    log.log(
+      level: fault.code == .absent ? .warning : .error,
+      "\(line.name): \(fault.message); tried again at least every \(interval(fault))\(reason(fault))")
+  }
+
+  /// One that is lost again and again within seconds is told of once.
+  mutating func lost(_ fault: GPIOFault, afterBeingHeldFor duration: Duration) {
+    if duration >= timing.stable { told = [] }
+    guard begins(fault) else { return log.debug("\(line.name): \(fault)") }
+    // What comes next is no news.
+    if fault.code == .gone { told.insert(.absent) }
+    log.warning(
+      """
+      \(line.name): \(fault.message); it was ours for \(duration.forHumans); looked for at least every \
+      \(interval(fault))\(reason(fault))
+      """)
+  }
+
+  mutating func held(_ value: Bool) {
+    let outage = outageBegan.map { " after \((Uptime.monotonic - $0).forHumans)" } ?? ""
+    let level: Logger.Level = isOutageTold ? .notice : outageBegan == nil ? .info : .debug
+    log.log(
+      level: level,
+      """
+      \(line.name): \(line.direction.rawValue) \(line.offset) of \(line.chip) is ours\(outage), \
+      \(value ? "on" : "off")
+      """)
+    outageBegan = nil
+    isOutageTold = false
+  }
+
+  /// What stands at the line is no level.
+  mutating func complain(_ complaint: String?) {
+    if let complaint, complaint != self.complaint { log.warning("\(line.name): \(complaint)") }
+    self.complaint = complaint
+  }
+
+  func unanswered(after duration: Duration) {
+    log.error(
+      """
+      \(line.name): \(line.chip) has not answered for \(duration.forHumans), its driver is stuck; going on without \
+      the line until it does; check the chip's bus
+      """)
+  }
+
+  func cannotLeave(_ fault: GPIOFault) {
+    log.error(
+      """
+      \(line.name): could not be left \(line.safe.rawValue): \(fault.message); look after what it \
+      switches\(reason(fault))
+      """)
+  }
+
+  private mutating func begins(_ fault: GPIOFault) -> Bool {
+    if outageBegan == nil { outageBegan = Uptime.monotonic }
+    guard told.insert(fault.code).inserted else { return false }
+    isOutageTold = true
+    return true
+  }
+
+  private func interval(_ fault: GPIOFault) -> String {
+    (fault.isAbsence ? timing.mostWhileAbsent : timing.most).forHumans
+  }
+
+  private func reason(_ fault: GPIOFault) -> String { fault.cause.map { " (\($0))" } ?? "" }
+}

@@ -1,0 +1,15 @@
+/// A line at one moment, for `baudgate status`.
+public struct GPIOLineStatus: Sendable, Hashable {
+  /// As the configuration names it.
+  public var name: String
+  /// `/dev/gpiochip0`, `simulated:/run/gpio`
+  public var chip: String
+  public var offset: UInt32
+  public var direction: GPIOLineOptions.Direction
+  /// `nil` while the line cannot be had.
+  public var value: Bool?
+  /// Why it cannot be had; `nil` while all is well.
+  public var error: String?
+  /// How often the value has changed since the start.
+  public var changes: UInt64
+}
