@@ -77,7 +77,9 @@ struct CrossChecks {
     guard let (member, place, names) = target(of: method),
       let node = alias.value.member("params")?.member(member), let name = node.text, !names.contains(name),
       // A line's number is no name.
-      method == "run" || UInt32(name) == nil
+      method == "run" || UInt32(name) == nil,
+      // Nobody reads more, and finding near words takes time.
+      diagnostics.warningCount < Diagnostics.limit
     else { return }
     let known = names.isEmpty ? "\(place) has none" : "\(place) has \(listed(names))"
     let near = nearestWord(to: name, among: names).map { "; did you mean \(quoted($0))?" } ?? ""

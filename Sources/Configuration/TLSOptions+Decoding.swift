@@ -94,6 +94,8 @@ extension TLSOptions {
   private static func pemLabels(_ bytes: [UInt8]) -> [String] {
     let (start, end) = (Array("-----BEGIN ".utf8), Array("-----".utf8))
     return lines(bytes).compactMap { line in
+      var line = line
+      while let last = line.last, last == UInt8(ascii: " ") || last == UInt8(ascii: "\t") { line.removeLast() }
       guard line.starts(with: start), line.suffix(end.count).elementsEqual(end) else { return nil }
       return String(decoding: line.dropFirst(start.count).dropLast(end.count), as: UTF8.self)
     }

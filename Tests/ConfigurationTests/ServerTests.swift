@@ -79,7 +79,9 @@ import ThingsBoard
 
   @Test(arguments: ["1.2", "\"1.2\"", "1.3", "'1.3'"]) func takesTLS(_ version: String) throws {
     let directory = try TemporaryDirectory()
-    let certificate = try directory.write(Self.pem("CERTIFICATE"), to: "ca.pem", mode: 0o644)
+    // As other systems write them: text before, carriage returns, blanks at the end.
+    let foreign = "subject=CN\r\n" + Self.pem("CERTIFICATE").replacing("\n", with: " \r\n")
+    let certificate = try directory.write(foreign, to: "ca.pem", mode: 0o644)
     let key = try directory.write(Self.pem("CERTIFICATE") + Self.pem("RSA PRIVATE KEY"), to: "key.pem", mode: 0o640)
     let pin = "sha256//" + String(repeating: "a", count: 43) + "="
     let text = Self.server(
