@@ -44,7 +44,7 @@ public enum Daemon {
   }
 
   private static func run(_ configuration: GatewayConfiguration, path: String, _ sink: LogSink) -> CInt {
-    let handler = BaudgateLogHandler(sink, level: configuration.logLevel, secrets: configuration.secrets)
+    let handler = BaudgateLogHandler(sink, level: configuration.logLevel, secrets: configuration.device.secrets)
     let log = Logger(label: "baudgate") { _ in handler }
     for warning in configuration.warnings { log.warning("\(warning)") }
     SignalSource.ignoreBrokenPipes()
