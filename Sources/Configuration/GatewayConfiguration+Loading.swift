@@ -51,7 +51,7 @@ extension GatewayConfiguration {
     let runtimeDirectory = root.absolutePath("runtime_directory", suchAs: Self.defaultRuntimeDirectory)
     let ports = Ports(from: &root)
     let sensors = SensorList(from: &root)
-    let gpio: GPIOOptions? = nil
+    let gpio = root.section("gpio") { GPIOOptions(from: &$0) }
     let upload = root.section("upload") { UploadOptions(from: &$0, server?.link ?? .unmetered) }
     let downlink = root.section("downlink") { DownlinkOptions(from: &$0, server) } ?? DownlinkOptions(server)
     let queue = root.section("queue") { QueueOptions(from: &$0) }
@@ -85,7 +85,7 @@ extension GatewayConfiguration {
 
   /// Sections of the file that a later version reads.
   private static let later = [
-    ("devices", "many devices"), ("gpio", "GPIO"), ("ota", "updates"),
+    ("devices", "many devices"), ("ota", "updates"),
   ]
 
   /// The daemon's runtime directory is not in the environment of a shell: a command line looks where the unit puts it.

@@ -85,7 +85,8 @@ import ThingsBoard
   }
 
   @Test func sectionsMayBeEmpty() throws {
-    let text = Sample.head + "ports:\nsensors:\nupload:\ndownlink:\nqueue:\nattributes:\nrpc:\nclaim:\nlog:\ncontrol:\n"
+    let text =
+      Sample.head + "ports:\nsensors:\ngpio:\nupload:\ndownlink:\nqueue:\nattributes:\nrpc:\nclaim:\nlog:\ncontrol:\n"
     let configuration = try load(text).get()
     #expect(configuration.upload == UploadOptions())
     #expect(configuration.downlink == DownlinkOptions())

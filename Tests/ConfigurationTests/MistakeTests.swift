@@ -14,7 +14,7 @@ import Testing
     Row(
       "a section unknown", Sample.head + "mqtt: {}\n",
       "f:3:1: unknown key \"mqtt\"; expected server, device, state_directory, runtime_directory, ports, sensors, "
-        + "upload, downlink, queue, attributes, rpc, claim, …"),
+        + "gpio, upload, downlink, queue, attributes, rpc, …"),
     Row("no url", "server: {}\n" + Sample.device, "f:1:9: server has no \"url\", which is required"),
     Row(
       "a relative state directory", Sample.head + "state_directory: lib\n",

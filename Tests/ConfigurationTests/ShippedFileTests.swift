@@ -43,6 +43,7 @@ import ThingsBoard
     #expect(full.queue.persistAfter == QueueOptions().persistAfter)
     #expect(full.queue.memory == QueueOptions().memory)
     #expect(full.queue.hotDirectory == "/run/baudgate")
+    #expect(full.gpio.lines.map(\.name) == ["relay", "door"])
     #expect(full.downlink == plain.downlink)
     #expect(full.server.transport == plain.server.transport)
     #expect(full.server.link == plain.server.link)
@@ -66,13 +67,14 @@ import ThingsBoard
       "name:", "state_directory:", "runtime_directory:", "baud:", "data_bits:", "parity:", "stop_bits:", "flow:",
       "hupcl:", "prefix:", "report:", "units:", "scale:", "offset:", "stale_after:", "max_line:", "interval:",
       "max_batch:", "max_bytes:", "max_size:", "persist_after:", "memory:", "hot_directory:", "level:", "socket:",
-      "transport:", "link:", "tls:", "min_version:", "proxy:", "no_proxy:", "rpc:", "shared_attributes:", "alias:",
-      "run:", "run_time_limit:", "call:", "secret:", "duration:", "at_boot:",
+      "chip:", "lines:", "relay:", "door:", "transport:", "link:", "tls:", "min_version:", "proxy:", "no_proxy:",
+      "rpc:", "shared_attributes:", "alias:",
+      "bind:", "run:", "run_time_limit:", "call:", "secret:", "duration:", "at_boot:",
     ] {
       #expect(shipped.contains("#" + option), "\(option) is not in the shipped file")
     }
     // Without a default, or only in another's place: in the words of a comment.
-    for option in ["ca:", "cert:", "key:", "pin:", "token_file:", "credential:", "provision:", "bind:", "button:"] {
+    for option in ["ca:", "cert:", "key:", "pin:", "token_file:", "credential:", "provision:", "button:"] {
       #expect(shipped.contains("#   " + option), "\(option) is not in the shipped file")
     }
   }
@@ -159,8 +161,20 @@ import ThingsBoard
     #expect(configuration.warnings.isEmpty)
   }
 
+  @Test func commandsReachTheBoardsOwnPins() throws {
+    let directory = try TemporaryDirectory()
+    let configuration = try Self.example("commands.yaml", in: directory)
+    #expect(configuration.gpio.lines.map(\.name) == ["relay", "siren", "door", "claim"])
+    #expect(configuration.rpc.bind == ["setValue": "relay", "getValue": "relay", "checkStatus": "relay"])
+    #expect(configuration.rpc.alias.count == 4)
+    #expect(configuration.rpc.calls.map(\.values.count) == [1])
+    #expect(configuration.claim?.button == "claim")
+    #expect(configuration.downlink.sharedAttributes == .off)
+    #expect(configuration.warnings.isEmpty)
+  }
+
   @Test func everyExampleIsInTheTable() throws {
     let files = try FileManager.default.contentsOfDirectory(atPath: "\(Self.directory)/examples")
-    #expect(files.sorted() == (Self.examples.map(\.file) + ["provisioning.yaml"]).sorted())
+    #expect(files.sorted() == (Self.examples.map(\.file) + ["commands.yaml", "provisioning.yaml"]).sorted())
   }
 }
