@@ -9,11 +9,10 @@ extension DeviceOptions {
 
   /// Reads `device`, whose reader hides values.
   init?(from reader: inout MappingReader, in surroundings: Surroundings) {
-    reader.notYet("provision", "provisioning")
     let name = Self.name(&reader)
-    let credential = DeviceCredential(from: &reader, in: surroundings)
-    guard reader.finish(hints: ["access_token": "the key is \"token\""]), let credential else { return nil }
-    self.init(name: name, identity: .token(credential))
+    let identity = DeviceIdentity(from: &reader, in: surroundings)
+    guard reader.finish(hints: ["access_token": "the key is \"token\""]), let identity else { return nil }
+    self.init(name: name, identity: identity)
   }
 
   private static func name(_ reader: inout MappingReader) -> String? {

@@ -45,17 +45,24 @@ extension GatewayConfiguration {
   private init?(from root: inout MappingReader, in surroundings: Surroundings) {
     root.require("server", "device")
     for (key, feature) in Self.later { root.notYet(key, feature) }
-    let server = root.section("server", isSecret: true, isRequired: true) { ServerOptions(from: &$0) }
+    let server = root.section("server", isSecret: true, isRequired: true) { ServerOptions(from: &$0, in: surroundings) }
     let device = root.section("device", isSecret: true, isRequired: true) { DeviceOptions(from: &$0, in: surroundings) }
     let stateDirectory = root.absolutePath("state_directory", suchAs: Self.defaultStateDirectory)
     let runtimeDirectory = root.absolutePath("runtime_directory", suchAs: Self.defaultRuntimeDirectory)
     let ports = Ports(from: &root)
     let sensors = SensorList(from: &root)
-    sensors.check(against: ports, root.diagnostics)
-    let upload = root.section("upload") { UploadOptions(from: &$0) }
+    let gpio = root.section("gpio") { GPIOOptions(from: &$0) }
+    let upload = root.section("upload") { UploadOptions(from: &$0, server?.link ?? .unmetered) }
+    let downlink = root.section("downlink") { DownlinkOptions(from: &$0, server) } ?? DownlinkOptions(server)
     let queue = root.section("queue") { QueueOptions(from: &$0) }
+    let attributes = AttributeList.read(from: &root)
+    let rpc = root.section("rpc") { RPCOptions(from: &$0) }
+    let claim = root.section("claim", isSecret: true) { ClaimOptions(from: &$0, in: surroundings) }
     let log = root.section("log") { LogOptions(from: &$0) }
     let control = root.section("control") { ControlOptions(from: &$0) }
+    let lines = GPIOLines(gpio, root.node.member("gpio"))
+    CrossChecks(root: root.node, diagnostics: root.diagnostics, ports: ports, sensors: sensors, lines: lines)
+      .run(server, downlink, rpc)
     guard root.finish(), let server, let device else { return nil }
 
     self.server = server
@@ -64,21 +71,21 @@ extension GatewayConfiguration {
     self.runtimeDirectory = runtimeDirectory ?? surroundings.runtimeDirectory
     self.ports = ports.usable
     self.sensors = sensors.usable
-    self.upload = upload ?? UploadOptions()
+    self.upload = upload ?? UploadOptions(server.link)
     self.queue = queue ?? QueueOptions()
     logLevel = (log ?? LogOptions()).level
-    gpio = GPIOOptions()
-    downlink = DownlinkOptions()
-    attributes = []
-    rpc = RPCOptions()
+    self.gpio = gpio ?? GPIOOptions()
+    self.downlink = downlink
+    self.attributes = attributes
+    self.rpc = rpc ?? RPCOptions()
+    self.claim = claim
     warnings = []
     controlSocket = control?.socket ?? Self.controlSocket(self.runtimeDirectory, self.stateDirectory)
   }
 
   /// Sections of the file that a later version reads.
   private static let later = [
-    ("devices", "many devices"), ("gpio", "GPIO"), ("downlink", "commands and shared attributes"),
-    ("attributes", "client attributes"), ("rpc", "commands"), ("ota", "updates"), ("claim", "claiming"),
+    ("devices", "many devices"), ("ota", "updates"),
   ]
 
   /// The daemon's runtime directory is not in the environment of a shell: a command line looks where the unit puts it.

@@ -38,6 +38,9 @@ public struct GatewayConfiguration: Sendable {
   public var logLevel: Logger.Level
   /// What is legal and yet worth a look, as `file:line:column: warning: …`.
   public var warnings: [String]
+
+  /// What no log line may hold: of the device, of claiming and of the proxy.
+  public var secrets: [Secret] { device.secrets + [claim?.secret].compactMap { $0 } + server.proxy.secrets }
 }
 
 /// `device:`: who this gateway is to the server.

@@ -1,9 +1,15 @@
 internal import Logging
+internal import ThingsBoard
 internal import YAML
 
 extension UploadOptions {
-  init?(from reader: inout MappingReader) {
+  init(_ link: ServerOptions.Link) {
     self.init()
+    if link == .metered { interval = MeteredLink.uploadInterval }
+  }
+
+  init?(from reader: inout MappingReader, _ link: ServerOptions.Link) {
+    self.init(link)
     if let interval = reader.duration("interval", in: Self.intervalRange) { self.interval = interval }
     if let count = reader.integer("max_batch", in: Self.maxBatchRange) { maxBatch = count }
     if let bytes = reader.size("max_bytes", in: Self.maxBytesRange) { maxBytes = bytes }

@@ -1,5 +1,4 @@
 internal import Sensors
-internal import Telemetry
 internal import YAML
 
 /// `sensors:`, and where each name stands.
@@ -23,16 +22,12 @@ struct SensorList {
       if var reader = node.reader(root.diagnostics) { options = SensorOptions(from: &reader, name: node.name) }
       entries.append(Entry(node: node, options: options))
     }
-    if entries.isEmpty, root.diagnostics.errorCount == 0 {
-      root.diagnostics.warning(at: root.node, "there are no sensors; nothing will be sent")
-    }
   }
 
-  /// Reports names without a port, ports without a name, mixed protocols and keys that two sensors send.
+  /// Reports names without a port, ports without a name and mixed protocols.
   func check(against ports: Ports, _ diagnostics: Diagnostics) {
     checkPorts(ports, diagnostics)
     checkProtocols(diagnostics)
-    checkKeys(diagnostics)
   }
 
   private func checkPorts(_ ports: Ports, _ diagnostics: Diagnostics) {
@@ -66,30 +61,5 @@ struct SensorList {
         "\(entry.node.path).protocol is \(quoted(options.protocolName)), but \(other.node.path) on line "
           + "\(other.node.key.line) speaks \(quoted(spoken)) on the same port \(quoted(options.port))")
     }
-  }
-
-  private func checkKeys(_ diagnostics: Diagnostics) {
-    var first: [Key: NamedNode] = [:]
-    for entry in entries {
-      for key in entry.options?.keys ?? [] {
-        guard let other = first[key] else {
-          first[key] = entry.node
-          continue
-        }
-        guard other.name != entry.node.name else { continue }
-        diagnostics.error(
-          at: entry.node.key,
-          "\(entry.node.path) sends the key \(quoted(key.name)), which \(other.path) on line \(other.key.line) "
-            + "sends already; set prefix: true on one of them")
-      }
-    }
-  }
-}
-
-extension YAMLNode {
-  /// The value under `name`, if this is a mapping that has it.
-  func member(_ name: String) -> YAMLNode? {
-    guard case .mapping(let entries) = value else { return nil }
-    return entries.first { $0.name == name }?.value
   }
 }

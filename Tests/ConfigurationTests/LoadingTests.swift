@@ -85,8 +85,14 @@ import ThingsBoard
   }
 
   @Test func sectionsMayBeEmpty() throws {
-    let text = Sample.head + "ports:\nsensors:\nupload:\nqueue:\nlog:\ncontrol:\n"
-    #expect(try load(text).get().upload == UploadOptions())
+    let text =
+      Sample.head + "ports:\nsensors:\ngpio:\nupload:\ndownlink:\nqueue:\nattributes:\nrpc:\nclaim:\nlog:\ncontrol:\n"
+    let configuration = try load(text).get()
+    #expect(configuration.upload == UploadOptions())
+    #expect(configuration.downlink == DownlinkOptions())
+    #expect(configuration.attributes.isEmpty)
+    #expect(configuration.rpc == RPCOptions())
+    #expect(configuration.claim == nil)
   }
 
   static let warned = [

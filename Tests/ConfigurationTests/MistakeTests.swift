@@ -14,7 +14,7 @@ import Testing
     Row(
       "a section unknown", Sample.head + "mqtt: {}\n",
       "f:3:1: unknown key \"mqtt\"; expected server, device, state_directory, runtime_directory, ports, sensors, "
-        + "upload, queue, log or control"),
+        + "gpio, upload, downlink, queue, attributes, rpc, …"),
     Row("no url", "server: {}\n" + Sample.device, "f:1:9: server has no \"url\", which is required"),
     Row(
       "a relative state directory", Sample.head + "state_directory: lib\n",
@@ -117,31 +117,14 @@ import Testing
     Row(
       "what later versions read",
       """
-      server: {url: http://127.0.0.1, tls: {pin: x}, proxy: http://p, link: {}, unreachable: {}}
+      server: {url: http://127.0.0.1, unreachable: {}}
       device: {token: A1}
       devices: {pump: {token: B2}}
-      gpio: {}
-      downlink: {rpc: on}
-      attributes: {}
-      rpc: {}
       ota: {}
-      claim: {}
       """,
-      "f:1:33: server.tls is not supported yet by this version "
-        + "(TLS settings; certificates are verified against the system's authorities)",
-      "f:1:48: server.proxy is not supported yet by this version (proxies)",
-      "f:1:65: server.link is not supported yet by this version (link control)",
-      "f:1:75: server.unreachable is not supported yet by this version (what to do while the server is out of reach)",
+      "f:1:33: server.unreachable is not supported yet by this version (what to do while the server is out of reach)",
       "f:3:1: devices is not supported yet by this version (many devices)",
-      "f:4:1: gpio is not supported yet by this version (GPIO)",
-      "f:5:1: downlink is not supported yet by this version (commands and shared attributes)",
-      "f:6:1: attributes is not supported yet by this version (client attributes)",
-      "f:7:1: rpc is not supported yet by this version (commands)",
-      "f:8:1: ota is not supported yet by this version (updates)",
-      "f:9:1: claim is not supported yet by this version (claiming)"),
-    Row(
-      "provisioning", Sample.server + "device: {provision: {key: pk, secret: ps}}\n",
-      "f:2:10: device.provision is not supported yet by this version (provisioning)"),
+      "f:4:1: ota is not supported yet by this version (updates)"),
     Row(
       "a port by its adapter", Sample.head + "ports: {a: {match: {vendor: \"0403\"}, rs485: {}}}\n",
       "f:3:13: ports.a.match is not supported yet by this version (finding an adapter by its serial number)",
@@ -191,7 +174,7 @@ import Testing
     #expect(
       errors(text) == [
         "f:1:15: server.url does not begin with http:// or https://; expected http(s)://HOST[:PORT][/BASE]",
-        "f:2:9: device has no \"token\", \"token_file\" or \"credential\"; one is required",
+        "f:2:9: device has no \"token\", \"token_file\", \"credential\" or \"provision\"; one is required",
         "f:2:16: device.name has \"{host}\"; expected {hostname}, {machine_id}, {serial_number} or {mac}",
         "f:4:33: unknown key \"boud\" in ports.arduino; did you mean \"baud\"?",
         "f:6:19: sensors.climate.port is \"ardiuno\"; ports has arduino; did you mean \"arduino\"?",

@@ -57,11 +57,13 @@ import ThingsBoard
     Row("endless", "{token: \(String(repeating: "TOP", count: 100))}", "f:2:17: device.token is longer than 255 bytes"),
     Row("a list", "{token: [TOP]}", "f:2:17: device.token is a list; expected text"),
     Row("two of them", "{token: TOP, token_file: /x}", "f:2:34: device has token and token_file; expected one of them"),
-    Row("none", "{name: x}", "f:2:9: device has no \"token\", \"token_file\" or \"credential\"; one is required"),
+    Row(
+      "none", "{name: x}",
+      "f:2:9: device has no \"token\", \"token_file\", \"credential\" or \"provision\"; one is required"),
     Row("misspelt", "{tokne: TOP}", "f:2:10: unknown key \"tokne\" in device; did you mean \"token\"?"),
     Row(
       "under another program's name", "{access_token: TOP}",
-      "f:2:9: device has no \"token\", \"token_file\" or \"credential\"; one is required",
+      "f:2:9: device has no \"token\", \"token_file\", \"credential\" or \"provision\"; one is required",
       "f:2:10: unknown key \"access_token\" in device; the key is \"token\""),
     Row("in the section's place", "TOP", "f:2:9: device is text; expected keys, each on a line \"key: value\""),
     Row(
@@ -72,6 +74,104 @@ import ThingsBoard
       "a credential's path", "{credential: ../tb}",
       "f:2:22: device.credential is the name of a systemd credential, not a path"),
   ]
+
+  static let provisioning = [
+    Row("a key alone", "{key: TOP}", "f:2:21: device.provision has no \"secret\" or \"secret_file\"; one is required"),
+    Row(
+      "nothing", "{}", "f:2:21: device.provision has no \"key\" or \"key_file\"; one is required",
+      "f:2:21: device.provision has no \"secret\" or \"secret_file\"; one is required"),
+    Row("text", "TOP", "f:2:21: device.provision is text; expected keys, each on a line \"key: value\""),
+    Row(
+      "both", "{key: k, secret: TOP, secret_file: /TOP}",
+      "f:2:56: device.provision has secret and secret_file; expected one of them"),
+    Row(
+      "misspelt", "{kye: TOP, secret: TOP}", "f:2:22: unknown key \"kye\" in device.provision; did you mean \"key\"?"),
+    Row("empty", "{key: '', secret: s}", "f:2:27: device.provision.key is text; expected text that is not empty"),
+    Row(
+      "a control character", "{key: \"TOP\\e\", secret: s}",
+      "f:2:27: device.provision.key has a control character in it"),
+    Row(
+      "endless", "{key: k, secret: \(String(repeating: "TOP", count: 100))}",
+      "f:2:38: device.provision.secret is longer than 255 bytes"),
+    Row(
+      "a relative file", "{key: k, secret_file: TOP}",
+      "f:2:43: device.provision.secret_file is text; expected an absolute path such as /etc/baudgate/secret"),
+    Row(
+      "an absent file", "{key: k, secret_file: /nowhere/s}",
+      "f:2:43: device.provision.secret_file: /nowhere/s cannot be read: No such file or directory"),
+    Row(
+      "a user name for MQTT", "{key: k, secret: s, credentials_type: MQTT_BASIC}",
+      "f:2:59: device.provision.credentials_type is MQTT_BASIC, a user name and password for MQTT that HTTP cannot use; "
+        + "expected ACCESS_TOKEN"),
+    Row(
+      "a certificate", "{key: k, secret: s, credentials_type: X509_CERTIFICATE}",
+      "f:2:59: device.provision.credentials_type is X509_CERTIFICATE, which HTTP cannot use in a token's place; "
+        + "expected ACCESS_TOKEN. A server that asks for a certificate as well gets it from server.tls.cert and "
+        + "server.tls.key"),
+    Row(
+      "another type", "{key: k, secret: s, credentials_type: TOP}",
+      "f:2:59: device.provision.credentials_type is text; expected ACCESS_TOKEN"),
+    Row(
+      "another key", "{key: k, secret: s, TOP-0815: TOP}",
+      "f:2:41: unknown key (not shown) in device.provision; expected key, key_file, secret, secret_file or "
+        + "credentials_type"),
+  ]
+
+  @Test(arguments: provisioning) func refusesProvisioning(_ row: Row) {
+    let found = errors(Sample.server + "device: {provision: \(row.text)}\n")
+    #expect(found == row.expected)
+    #expect(!found.joined().contains("TOP"))
+  }
+
+  @Test(arguments: ["token: TOP", "token_file: /TOP", "credential: TOP"])
+  func aTokenAndProvisioningAreOneTooMany(_ token: String) {
+    let kind = String(token.prefix { $0 != ":" })
+    #expect(
+      errors(Sample.server + "device: {\(token), provision: {key: k, secret: s}}\n") == [
+        "f:2:\(23 + token.count): device has \(kind) and provision; expected one of them"
+      ])
+  }
+
+  @Test func takesProvisioning() throws {
+    let directory = try TemporaryDirectory()
+    let file = try directory.write("p s\n", to: "secret")
+    let device =
+      "device: {name: 'g-{mac}', provision: {key: 0123, secret_file: \(file), credentials_type: ACCESS_TOKEN}}\n"
+    let configuration = try load(Sample.server + device + Sample.sensors).get()
+    #expect(configuration.device.name == "g-{mac}")
+    #expect(
+      configuration.device.identity == .provision(ProvisionOptions(key: Secret("0123"), secret: Secret("p s"))))
+    #expect(configuration.warnings.isEmpty)
+    #expect(configuration.secrets == [Secret("0123"), Secret("p s")])
+  }
+
+  /// Whatever is wrong around them, in whatever place of the right section.
+  @Test func showsNoSecret() throws {
+    let text = """
+      server: {url: "https://user:TOP-1@h", proxy: "http://u:TOP-2@h:x", no_proxy: {}, tls: {key: "-----BEGIN TOP-3"}, TOP-4: x}
+      device: {provision: {key: [TOP-5], secret: "TOP-6\\e", TOP-7: x}, token: "TOP-8 "}
+      claim: {secret: "TOP-9\\e", secret_file: /TOP-10, duration: TOP-11, button: TOP}
+      """
+    let found = errors(text)
+    #expect(found.count >= 10)
+    // A line's name is none.
+    #expect(!found.joined().replacing("\"TOP\"", with: "").contains("TOP"))
+  }
+
+  @Test func collectsEverySecret() throws {
+    let text = """
+      server: {url: https://h, proxy: "http://u:p%40ss@proxy:3128"}
+      device: {token: A1}
+      claim: {secret: c1}
+      """
+    let configuration = try load(text).get()
+    #expect(
+      configuration.secrets.map { $0.reveal() } == ["A1", "c1", "http://u:p%40ss@proxy:3128", "p%40ss", "p@ss"])
+    #expect(!"\(configuration)".contains("ss@proxy"))
+    var dumped = ""
+    dump(configuration, to: &dumped)
+    #expect(!dumped.contains("ss@proxy") && !dumped.contains("\"c1\""))
+  }
 
   @Test(arguments: tokens) func refusesTokens(_ row: Row) {
     let found = errors(Sample.server + "device: \(row.text)\n")
@@ -166,9 +266,13 @@ import ThingsBoard
     #expect(errors.lines == ["\(file): cannot be read: longer than 1048576 bytes"])
   }
 
-  @Test(arguments: ["{token_file: /nowhere/token}", "{credential: token}"])
-  func whoOnlyAsksTheDaemonNeedsNoToken(_ device: String) throws {
-    let text = Sample.server + "device: \(device)\nstate_directory: /x\n"
+  @Test(arguments: [
+    "device: {token_file: /nowhere/token}", "device: {credential: token}",
+    "device: {provision: {key_file: /nowhere/k, secret_file: /nowhere/s}}",
+    "device: {token: A1}\nclaim: {secret_file: /nowhere/c}",
+  ])
+  func whoOnlyAsksTheDaemonNeedsNoSecret(_ sections: String) throws {
+    let text = Sample.server + "\(sections)\nstate_directory: /x\n"
     #expect(!errors(text).isEmpty)
     var surroundings = Surroundings()
     surroundings.readsTokens = false

@@ -4,6 +4,7 @@ import Queue
 import Sensors
 import Telemetry
 import Testing
+import ThingsBoard
 
 /// What is in `etc/baudgate`, and that it does what its comments say.
 @Suite struct ShippedFileTests {
@@ -42,6 +43,18 @@ import Testing
     #expect(full.queue.persistAfter == QueueOptions().persistAfter)
     #expect(full.queue.memory == QueueOptions().memory)
     #expect(full.queue.hotDirectory == "/run/baudgate")
+    #expect(full.gpio.lines.map(\.name) == ["relay", "door"])
+    #expect(full.downlink == plain.downlink)
+    #expect(full.server.transport == plain.server.transport)
+    #expect(full.server.link == plain.server.link)
+    #expect(full.server.tls == TLSOptions())
+    #expect(full.server.proxy.exceptions.count == 3)
+    #expect(full.attributes.map(\.value) == [.string("north"), .long(2)])
+    #expect(full.rpc.runTimeLimit == RPCOptions().runTimeLimit)
+    #expect(full.rpc.alias.keys.sorted() == ["modemOff"])
+    #expect(full.rpc.run.keys.sorted() == ["restart-modem"])
+    #expect(full.rpc.calls.map(\.name) == ["weather"])
+    #expect(full.claim?.atBoot == ClaimOptions().atBoot)
     #expect(full.logLevel == plain.logLevel)
     #expect(full.ports.map(\.options) == plain.ports.map(\.options))
     #expect(full.stateDirectory == GatewayConfiguration.defaultStateDirectory)
@@ -54,8 +67,15 @@ import Testing
       "name:", "state_directory:", "runtime_directory:", "baud:", "data_bits:", "parity:", "stop_bits:", "flow:",
       "hupcl:", "prefix:", "report:", "units:", "scale:", "offset:", "stale_after:", "max_line:", "interval:",
       "max_batch:", "max_bytes:", "max_size:", "persist_after:", "memory:", "hot_directory:", "level:", "socket:",
+      "chip:", "lines:", "relay:", "door:", "transport:", "link:", "tls:", "min_version:", "proxy:", "no_proxy:",
+      "rpc:", "shared_attributes:", "alias:",
+      "bind:", "run:", "run_time_limit:", "call:", "secret:", "duration:", "at_boot:",
     ] {
       #expect(shipped.contains("#" + option), "\(option) is not in the shipped file")
+    }
+    // Without a default, or only in another's place: in the words of a comment.
+    for option in ["ca:", "cert:", "key:", "pin:", "token_file:", "credential:", "provision:", "button:"] {
+      #expect(shipped.contains("#   " + option), "\(option) is not in the shipped file")
     }
   }
 
@@ -119,8 +139,42 @@ import Testing
     #expect(found == example.readings)
   }
 
+  /// An example about something else than lines, with the files it names written out.
+  private static func example(_ name: String, in directory: TemporaryDirectory) throws -> GatewayConfiguration {
+    for file in ["token", "provision-key", "provision-secret", "claim-secret"] {
+      _ = try directory.write("\(file)\n", to: file, mode: 0o640)
+    }
+    return try load(text("examples/\(name)").replacing("/etc/baudgate/", with: directory.path + "/")).get()
+  }
+
+  @Test func provisioningAsksForATokenOverALinkThatCosts() throws {
+    let directory = try TemporaryDirectory()
+    let configuration = try Self.example("provisioning.yaml", in: directory)
+    #expect(
+      configuration.device.identity
+        == .provision(ProvisionOptions(key: Secret("provision-key"), secret: Secret("provision-secret"))))
+    #expect(configuration.device.name == "greenhouse-{serial_number}")
+    #expect(configuration.upload.interval == MeteredLink.uploadInterval)
+    #expect(configuration.downlink.rpc == .every(MeteredLink.rpcInterval))
+    #expect(configuration.claim?.secret == Secret("claim-secret"))
+    #expect(configuration.claim?.atBoot == true)
+    #expect(configuration.warnings.isEmpty)
+  }
+
+  @Test func commandsReachTheBoardsOwnPins() throws {
+    let directory = try TemporaryDirectory()
+    let configuration = try Self.example("commands.yaml", in: directory)
+    #expect(configuration.gpio.lines.map(\.name) == ["relay", "siren", "door", "claim"])
+    #expect(configuration.rpc.bind == ["setValue": "relay", "getValue": "relay", "checkStatus": "relay"])
+    #expect(configuration.rpc.alias.count == 4)
+    #expect(configuration.rpc.calls.map(\.values.count) == [1])
+    #expect(configuration.claim?.button == "claim")
+    #expect(configuration.downlink.sharedAttributes == .off)
+    #expect(configuration.warnings.isEmpty)
+  }
+
   @Test func everyExampleIsInTheTable() throws {
     let files = try FileManager.default.contentsOfDirectory(atPath: "\(Self.directory)/examples")
-    #expect(files.sorted() == Self.examples.map(\.file).sorted())
+    #expect(files.sorted() == (Self.examples.map(\.file) + ["commands.yaml", "provisioning.yaml"]).sorted())
   }
 }

@@ -1,0 +1,130 @@
+internal import Telemetry
+internal import YAML
+
+extension RPCOptions {
+  /// Methods with a bare value, which name no line themselves.
+  static let bindable = ["setValue", "getValue", "checkStatus"]
+  /// What an alias may stand for.
+  static let methods =
+    bindable + [
+      "setGpio", "getGpio", "setGpioStatus", "getGpioStatus", "pulseGpio", "readNow", "serialWrite", "getStatus",
+      "reboot", "run",
+    ]
+  private static let laterMethods = ["modbusRead", "modbusWrite"]
+
+  static let aliasLimit = 256
+  static let commandLimit = 64
+  /// Arguments of one program, itself included.
+  static let argumentLimit = 64
+  static let callLimit = 64
+  static let timeLimitRange = Duration.seconds(1) ... .seconds(3600)
+  /// Bytes of the longest name of a method.
+  static let longestMethod = 255
+
+  /// Reads `rpc`. Whether the names in it mean something is checked by who knows lines, sensors and ports.
+  init?(from reader: inout MappingReader) {
+    self.init()
+    bind = Self.bind(&reader)
+    alias = Self.aliases(&reader, bind: reader.node.member("bind"))
+    run = Self.programs(&reader)
+    if let limit = reader.duration("run_time_limit", in: Self.timeLimitRange) { runTimeLimit = limit }
+    for node in reader.namedEntries("call", atMost: Self.callLimit) {
+      checkName(of: node, reader.diagnostics)
+      guard var section = node.reader(reader.diagnostics), let call = ScheduledCall(from: &section, name: node.name)
+      else { continue }
+      calls.append(call)
+    }
+    guard reader.finish() else { return nil }
+  }
+
+  private static func bind(_ reader: inout MappingReader) -> [String: String] {
+    guard var section = reader.mapping("bind", mayBeEmpty: true) else { return [:] }
+    var lines: [String: String] = [:]
+    for method in bindable { lines[method] = section.nonEmptyString(method) }
+    // A person who binds `setLamp` wants an alias.
+    let unknown = (section.node.entries ?? []).map(\.name).filter { nearestWord(to: $0, among: bindable) == nil }
+    let hint =
+      "expected \(listed(bindable, or: true)); another method is an alias: {method: setGpio, params: {pin: LINE}}"
+    _ = section.finish(hints: Dictionary(unknown.map { ($0, hint) }, uniquingKeysWith: { first, _ in first }))
+    return lines
+  }
+
+  // MARK: Aliases
+
+  private static func aliases(_ reader: inout MappingReader, bind: YAMLNode?) -> [String: CommandAlias] {
+    var aliases: [String: CommandAlias] = [:]
+    let entries = reader.namedEntries("alias", atMost: aliasLimit)
+    let names = Set(entries.map(\.name))
+    for entry in entries {
+      checkMethodName(entry, reader.diagnostics)
+      if let bound = bind?.key(entry.name) {
+        reader.diagnostics.error(
+          at: entry.key,
+          "\(entry.path): \(reader.path(of: "bind")) has \(quoted(entry.name)) on line \(bound.line) already")
+      }
+      guard var section = entry.reader(reader.diagnostics) else { continue }
+      section.require("method")
+      let method = method(&section, aliases: names)
+      let params = section.node("params").map { JSON(bySpellingOf: $0) }
+      if section.finish(), let method { aliases[entry.name] = CommandAlias(method: method, params: params) }
+    }
+    return aliases
+  }
+
+  private static func checkMethodName(_ entry: NamedNode, _ diagnostics: Diagnostics) {
+    let hasControl = entry.name.unicodeScalars.contains { $0.properties.generalCategory == .control }
+    if hasControl || entry.name.utf8.count > longestMethod {
+      diagnostics.error(
+        at: entry.key,
+        "\(quoted(entry.name)) cannot be a method; expected up to \(longestMethod) bytes without control characters")
+    }
+  }
+
+  private static func method(_ reader: inout MappingReader, aliases: Set<String>) -> String? {
+    guard let text = reader.string("method") else { return nil }
+    if aliases.contains(text) {
+      reader.error(
+        at: "method",
+        "\(reader.path(of: "method")) is \(quoted(text)), which is an alias itself; "
+          + "expected the method that does the work, such as setGpio")
+      return nil
+    }
+    if methods.contains(text) { return text }
+    if laterMethods.contains(text) {
+      reader.error(
+        at: "method", "\(reader.path(of: "method")) \(quoted(text)) is not supported yet by this version (Modbus)")
+    } else {
+      reader.mismatch("method", expected: listed(methods.sorted(), or: true), words: methods)
+    }
+    return nil
+  }
+
+  // MARK: Programs
+
+  private static func programs(_ reader: inout MappingReader) -> [String: [String]] {
+    var programs: [String: [String]] = [:]
+    let entries = reader.namedEntries("run", atMost: commandLimit)
+    guard !entries.isEmpty, var section = reader.mapping("run") else { return [:] }
+    for entry in entries {
+      checkName(of: entry, reader.diagnostics)
+      guard let words = section.strings(entry.name), let program = words.first else {
+        if case .sequence([]) = entry.value.value {
+          section.mismatch(entry.name, expected: "a program and its arguments such as [/usr/bin/mmcli, -m, \"0\", -r]")
+        }
+        continue
+      }
+      if words.count > argumentLimit {
+        section.error(
+          at: entry.name, "\(entry.path) has \(words.count) words; at most \(argumentLimit) are possible")
+      } else if !program.hasPrefix("/") || program.hasSuffix("/") {
+        section.error(
+          at: entry.name,
+          "\(entry.path)[0] is \(quoted(program)); expected the program's absolute path such as /usr/bin/mmcli: "
+            + "no shell looks for it")
+      } else {
+        programs[entry.name] = words
+      }
+    }
+    return programs
+  }
+}
