@@ -93,6 +93,22 @@ import ThingsBoard
     }
   }
 
+  @Test func aPressDoesNotWaitForTheNextTry() throws {
+    try Self.onRig(atBoot: true, pace: CallRig.patient) { rig in
+      rig.api.onClaim = { () throws(DeviceAPIError) in throw .down }
+      await rig.claimer.start()
+      await rig.api.claimed.reaches(1)
+      await CallRig.settle()
+      #expect(rig.log.count(of: "next try in") == 1)
+      rig.api.onClaim = {}
+      await rig.claimer.buttonPressed()
+      await rig.api.claimed.reaches(2)
+      await CallRig.settle()
+      #expect(rig.log.count(of: "has taken the claim request") == 1)
+      #expect(rig.api.claims.count == 2)
+    }
+  }
+
   @Test func aPressIsNotTriedForHours() throws {
     try Self.onRig(pace: CallRig.patient) { rig in
       rig.api.onClaim = { () throws(DeviceAPIError) in throw .down }

@@ -26,6 +26,10 @@ actor Claimer {
   private var generator = SystemRandomNumberGenerator()
   private var limiter = LogLimiter<String>(every: Claimer.logInterval)
   private var series: Task<Void, Never>?
+  /// Tells a series from those it has replaced.
+  private var round = 0
+  /// Whether the claim of the start has yet to be taken.
+  private var isOwedToBoot = false
   private var lastPress: Duration?
   private var isOver = false
 
@@ -61,6 +65,7 @@ actor Claimer {
   /// Opens the device now where the configuration says so, and tries until the server has taken it.
   func start() {
     guard options.atBoot else { return }
+    isOwedToBoot = true
     begin(until: nil)
   }
 
@@ -70,32 +75,33 @@ actor Claimer {
     await series?.value
   }
 
-  /// The button's line has come on. Called on the loop.
+  /// The button's line has come on: opens the device at once, however long the next try would have rested.
   func buttonPressed(now: Duration = Uptime.monotonic) {
     if let lastPress, now - lastPress < Self.pressInterval { return }
     lastPress = now
     log.info("the button for claiming was pressed")
-    begin(until: now + Self.pressPatience)
+    begin(until: isOwedToBoot ? nil : now + Self.pressPatience)
   }
 
   /// - Parameter deadline: `nil` tries for ever.
   private func begin(until deadline: Duration?) {
-    guard series == nil, !isOver else { return }
-    series = Task(executorPreference: loop) {
-      await self.claim(until: deadline)
-    }
+    guard !isOver else { return }
+    round += 1
+    series?.cancel()
+    series = Task(executorPreference: loop) { [round] in await self.claim(round, until: deadline) }
   }
 
-  private func claim(until deadline: Duration?) async {
-    defer { series = nil }
+  private func claim(_ round: Int, until deadline: Duration?) async {
+    defer { if self.round == round { series = nil } }
     var pace = pace
     while !Task.isCancelled {
       switch await claim() {
       case .success(let words):
+        isOwedToBoot = false
         log.notice("\(words)")
         return
       case .failure(let error):
-        if error.code == .cancelled && Task.isCancelled { return }
+        if Task.isCancelled { return }
         let delay = pace.next(after: error, using: &generator)
         let isLast = error.code == .unsupported || deadline.map { Uptime.monotonic + delay > $0 } == true
         tell(error, next: isLast ? nil : delay)

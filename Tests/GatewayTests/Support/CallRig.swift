@@ -88,7 +88,7 @@ final class LogLines: Sendable {
   }
 }
 
-/// Counts, and lets a task wait for a number. Locked: a test's body is not bound to the loop's thread.
+/// Counts, and lets a task wait for a number. Compared within the continuation: others may run before it begins.
 final class Tally: Sendable {
   private struct State {
     var count = 0
