@@ -1,5 +1,6 @@
 import EventLoop
 import Logging
+import Synchronization
 import Telemetry
 import Testing
 import ThingsBoard
@@ -55,10 +56,10 @@ extension SplitMix {
 }
 
 extension PollTiming {
-  /// A hundredth of the real thing, and no re-reading that would hide what a gap was missed by.
+  /// Some hundredths of the real thing, and no re-reading that would hide what a gap was missed by.
   static let quick: PollTiming = {
     var timing = PollTiming()
-    timing.longest = .milliseconds(250)
+    timing.longest = .milliseconds(100)
     timing.lead = .milliseconds(20)
     timing.shortest = .milliseconds(40)
     timing.margin = .milliseconds(10)
@@ -97,4 +98,50 @@ extension EventLoop {
       try await sleep(for: .milliseconds(1), accuracy: .microseconds(100))
     }
   }
+}
+
+/// Keeps what is logged.
+final class LogLines: Sendable {
+  private let lines = Mutex<[(level: Logger.Level, text: String)]>([])
+
+  /// The lines an operator sees.
+  var told: [(level: Logger.Level, text: String)] { lines.withLock { $0.filter { $0.level >= .info } } }
+
+  var logger: Logger {
+    var logger = Logger(label: "downlink") { _ in Handler(lines: self) }
+    logger.logLevel = .trace
+    return logger
+  }
+
+  private func append(_ level: Logger.Level, _ message: Logger.Message) {
+    lines.withLock { $0.append((level, "\(message)")) }
+  }
+
+  private struct Handler: LogHandler {
+    let lines: LogLines
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.trace
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+      get { metadata[key] }
+      set { metadata[key] = newValue }
+    }
+    // As in BaudgateLogHandler: the requirement changed.
+    #if compiler(>=6.2)
+      func log(event: LogEvent) { lines.append(event.level, event.message) }
+    #else
+      func log(
+        level: Logger.Level, message: Logger.Message, metadata: Logger.Metadata?, source: String, file: String,
+        function: String, line: UInt
+      ) {
+        lines.append(level, message)
+      }
+    #endif
+  }
+}
+
+/// What was reported, from whatever closure.
+final class Collected<Element: Sendable>: Sendable {
+  private let elements = Mutex<[Element]>([])
+  var all: [Element] { elements.withLock { $0 } }
+  func append(_ element: Element) { elements.withLock { $0.append(element) } }
 }

@@ -69,11 +69,14 @@ actor CommandPolls {
 
   /// Returns when no more commands come and those that came have been delivered.
   func stop() async {
-    await polls?.stop()
+    if let polls {
+      await polls.stop()
+      journal.status = await polls.status
+    }
+    polls = nil
     looking?.cancel()
     await looking?.value
     looking = nil
-    polls = nil
     if journal.status.state != .off && journal.status.state != .unsupported { journal.status.state = .stopped }
   }
 

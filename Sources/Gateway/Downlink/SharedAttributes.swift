@@ -103,7 +103,10 @@ actor SharedAttributes {
     rereads.stop()
     reading?.cancel()
     await reading?.value
-    await polls?.stop()
+    if let polls {
+      await polls.stop()
+      journal.status = await polls.status
+    }
     polls = nil
     if journal.status.state != .off && journal.status.state != .unsupported { journal.status.state = .stopped }
   }
