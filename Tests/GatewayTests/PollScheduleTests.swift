@@ -120,6 +120,20 @@ import ThingsBoard
     #expect(!schedule.isFailing)
   }
 
+  @Test mutating func aPollThatEndsBeforeItsSuccessorIsDueIsAGap() {
+    _ = schedule.start(at: s(0))
+    #expect(schedule.ended(id(1), at: s(3)) == [.gap, .open(id(2), for: .seconds(25))])
+  }
+
+  @Test mutating func theErrorThatShowsALimitIsNoOutage() {
+    _ = schedule.start(at: s(0))
+    _ = schedule.failed(id(1), .gatewayTimeout, at: s(10), using: &generator)
+    _ = schedule.timer(at: s(15))
+    #expect(
+      schedule.failed(id(2), .gatewayTimeout, at: s(25), using: &generator)
+        == [.gap, .report(.learned(.seconds(9))), .open(id(3), for: .seconds(9))])
+  }
+
   @Test mutating func aTransportWithoutPollsEndsAll() {
     _ = schedule.start(at: s(0))
     _ = schedule.timer(at: s(23))

@@ -60,6 +60,8 @@ private final class ModelAttributeServer {
     var repeated = 0
     var changes = 0
     var readings = 0
+    /// How often something was not known though nothing had changed for many seconds.
+    var late = 0
   }
 
   private static func run(seed: UInt64, _ faults: Faults) -> Outcome {
@@ -82,6 +84,9 @@ private final class ModelAttributeServer {
         if outcome.reported[change.key] == value { outcome.repeated += 1 }
         outcome.reported[change.key] = value
       }
+    }
+    func known() -> [String: Int64] {
+      Dictionary(uniqueKeysWithValues: table.values.map { ($0.0, Int64($0.1.text) ?? -1) })
     }
     func breaks() -> Bool { time.now < quiet && (isAway || generator.chance(faults.breaking)) }
     func request(
@@ -152,9 +157,12 @@ private final class ModelAttributeServer {
     }
 
     // Changes alone and in bursts, of few keys, so that they meet.
-    for _ in 0..<60 {
-      let start = generator.duration(0...1_790_000)
-      for _ in 0..<Int.random(in: 1...4, using: &generator) {
+    for burst in 0..<60 {
+      let start = Duration.seconds(burst * 29) + generator.duration(0...5000)
+      time.after(start + .seconds(20)) {
+        if known() != server.values { outcome.late += 1 }
+      }
+      for _ in 0..<Int.random(in: 1...5, using: &generator) {
         time.after(start + generator.duration(0...1500)) {
           let key = ["a", "b", "c"][Int.random(in: 0...2, using: &generator)]
           server.set(key, generator.chance(25) ? nil : Int64.random(in: 0...1000, using: &generator))
@@ -174,7 +182,7 @@ private final class ModelAttributeServer {
     time.run(until: quiet + .seconds(300))
 
     outcome.server = server.values
-    outcome.values = Dictionary(uniqueKeysWithValues: table.values.map { ($0.0, Int64($0.1.text) ?? -1) })
+    outcome.values = known()
     outcome.changes = server.changes
     return outcome
   }
@@ -186,6 +194,7 @@ private final class ModelAttributeServer {
     #expect(outcome.values == outcome.server)
     #expect(outcome.reported == outcome.server)
     #expect(outcome.repeated == 0)
+    if faults.breaking == 0 && !faults.outages { #expect(outcome.late == 0) }
   }
 
   @Test func withoutReadingAgainChangesAreMissed() {

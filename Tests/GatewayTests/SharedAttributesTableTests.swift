@@ -45,6 +45,16 @@ import ThingsBoard
     #expect(table.finishReading(old).count == 3, "the next reading is believed again")
   }
 
+  @Test mutating func aReadingThatTooMuchWasToldMeanwhileIsNotBelieved() {
+    _ = table.apply(update("a", .integer(1)))
+    table.beginReading()
+    let many = (0...SharedAttributeTable.keyLimit).map { "k\($0)" }
+    _ = table.apply(AttributeUpdate(deleted: many))
+    #expect(table.finishReading([]) == [])
+    table.beginReading()
+    #expect(table.finishReading([]) == [.init(key: "a", value: nil)])
+  }
+
   @Test mutating func namesAreComparedAsBytes() {
     _ = table.apply(update("\u{E9}", .integer(1)))
     _ = table.apply(update("e\u{301}", .integer(2)))

@@ -124,6 +124,8 @@ struct PollSchedule {
     // Only an answer tells of a limit: without one it is the network.
     if error.status != nil, let finding = length.ended(age: age, asked: poll.asked, at: now) {
       actions.append(.report(finding))
+      // An end, then, and no outage.
+      if id == newest { return actions + openSoon(at: now) }
     }
     guard id == newest else { return actions }
     // One that waited that long had reached the server.

@@ -35,7 +35,7 @@ struct SharedAttributeTable {
   private(set) var bytes = 0
   /// Values that were not kept for want of room.
   private(set) var refused: UInt64 = 0
-  /// What polls told while the attributes are being read; `nil` while they are not.
+  /// What polls told while the attributes are being read; `nil` while they are not, or when it was more than is kept.
   private var toldMeanwhile: Set<Name>?
 
   var count: Int { entries.count }
@@ -53,14 +53,19 @@ struct SharedAttributeTable {
   mutating func apply(_ update: AttributeUpdate) -> [SharedAttributeChange] {
     var changes: [SharedAttributeChange] = []
     for member in update.changed {
-      toldMeanwhile?.insert(Name(text: member.name))
+      noteTold(member.name)
       if let change = set(member.name, member.value) { changes.append(change) }
     }
     for name in update.deleted {
-      toldMeanwhile?.insert(Name(text: name))
+      noteTold(name)
       if let change = remove(Name(text: name)) { changes.append(change) }
     }
     return changes
+  }
+
+  private mutating func noteTold(_ key: String) {
+    toldMeanwhile?.insert(Name(text: key))
+    if let told = toldMeanwhile, told.count > Self.keyLimit { toldMeanwhile = nil }
   }
 
   // MARK: Reading all
@@ -73,7 +78,8 @@ struct SharedAttributeTable {
 
   /// The request was answered. What a poll has told since it left is newer.
   mutating func finishReading(_ shared: [JSON.Member]) -> [SharedAttributeChange] {
-    let told = toldMeanwhile ?? []
+    // Without it nothing is believed: each update is a gap, so all is read again.
+    guard let told = toldMeanwhile else { return [] }
     toldMeanwhile = nil
     var changes: [SharedAttributeChange] = []
     let present = Set(shared.map { Name(text: $0.name) })
