@@ -5,5 +5,6 @@
 #include "descriptor.h"
 #include "network.h"
 #include "peer.h"
+#include "process.h"
 #include "serial.h"
 #endif
