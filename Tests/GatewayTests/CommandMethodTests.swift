@@ -79,6 +79,8 @@ import ThingsBoard
     Row("lamp", "true", "true"),
     Row("lamp", "null", "false"),
     Row("lamp", "{}", "false"),
+    Row("isolate", "true", "true"),
+    Row("isolate", "null", "false"),
     Row("readDoor", "null", "true"),
     Row("setDoor", "true", "not_output: door"),
     Row("checkStatus", "null", "unknown_method: rpc: {bind: {checkStatus: relay}}"),
@@ -157,7 +159,8 @@ import ThingsBoard
   static let effects: [(String, String, Bool)] = [
     ("setGpio", #"{"pin":23,"value":1}"#, true), ("getGpio", "23", false), ("setGpioStatus", "{}", true),
     ("getGpioStatus", "{}", false), ("setValue", "true", true), ("getValue", "true", false), ("lamp", "null", false),
-    ("lamp", "1", true), ("setDoor", "1", false), ("checkStatus", "null", false), ("pulseGpio", "{}", true),
+    ("lamp", "1", true), ("isolate", "1", true), ("setDoor", "1", false), ("checkStatus", "null", false),
+    ("pulseGpio", "{}", true),
     ("readNow", "{}", false), ("serialWrite", "{}", true), ("getStatus", "{}", false), ("reboot", "{}", true),
     ("run", "{}", true), ("lampOn", "null", true), ("switch", "{}", true), ("frobnicate", "1", false),
   ]

@@ -152,7 +152,10 @@ final class PortJournal: Sendable {
 /// A context with two lines, two sensors and two ports; `stuck` times out.
 func commandContext(lines: (any DigitalLines)? = FakeLines(), ports: PortJournal = PortJournal()) -> CommandContext {
   var rpc = RPCOptions()
-  rpc.bind = ["setValue": "relay", "getValue": "relay", "lamp": "relay", "readDoor": "door", "setDoor": "door"]
+  rpc.bind = [
+    "setValue": "relay", "getValue": "relay", "lamp": "relay", "readDoor": "door", "setDoor": "door",
+    "isolate": "relay",
+  ]
   rpc.alias = [
     "lampOn": CommandAlias(
       method: "setGpio", params: .object([.init("pin", .string("relay")), .init("value", .bool(true))])),

@@ -73,6 +73,9 @@ actor CommandDesk {
     return status
   }
 
+  /// How long the disk has been at one record; `nil` while it is idle. For the watchdog.
+  nonisolated var longestDiskCall: Duration? { ledger.longestCall }
+
   // MARK: Life
 
   /// Reads what an earlier life left. To be called once, before the first command.
@@ -93,7 +96,8 @@ actor CommandDesk {
 
   /// Lets what runs end and replies go out, but no longer than `limit`. Polls are to be stopped before.
   ///
-  /// A command that is cut off is answered with `interrupted` in the next life.
+  /// A command that is cut off is answered with `interrupted` in the next life. What a stalled card or a driver holds
+  /// ends when that lets go; the caller bounds it.
   func stop(within limit: Duration) async {
     isStopping = true
     upkeep = nil

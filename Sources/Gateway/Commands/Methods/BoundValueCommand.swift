@@ -3,8 +3,8 @@ internal import Telemetry
 
 /// Methods with a bare value, by the line `rpc.bind` gives each: `setValue true` → `true`, `getValue` → `true`.
 ///
-/// What begins with `get`, `check`, `read` or `is` asks, what begins with `set` drives; any other does what its params
-/// say: none asks. A value comes back as the same kind, a number for a number.
+/// A method whose first word is `get`, `check`, `read` or `is` asks, one that begins with `set` drives; any other does
+/// what its params say: none asks. A value comes back as the same kind, a number for a number.
 struct BoundValueCommand: Command {
   /// What stock widgets call unless told otherwise.
   static let usual = ["setValue", "getValue", "checkStatus"]
@@ -34,8 +34,14 @@ struct BoundValueCommand: Command {
 
   /// Whether the method, with these params, changes its line.
   static func drives(_ method: String, _ params: JSON) -> Bool {
-    if ["get", "check", "read", "is"].contains(where: method.hasPrefix) { return false }
-    return method.hasPrefix("set") || !params.isAbsent
+    if ["get", "check", "read", "is"].contains(where: { begins(method, with: $0) }) { return false }
+    return begins(method, with: "set") || !params.isAbsent
+  }
+
+  /// As a word of its own: `isOn` and `is_on`, but not `isolate`.
+  private static func begins(_ method: String, with word: String) -> Bool {
+    guard method.hasPrefix(word) else { return false }
+    return method.dropFirst(word.count).first.map { !$0.isLowercase } ?? true
   }
 
   private static func reply(_ on: Bool, like value: JSON) -> JSON {
