@@ -287,4 +287,37 @@ private final class Gate: Sendable {
       #expect(bench.storage.kinds == [.started, .finished])
     }
   }
+
+  @Test func theFileCarriesAReplyIntoTheNextLifeAndLetsItGoThere() throws {
+    let scratch = try CommandScratch()
+    try onCommandLoop { loop in
+      let lines = FakeLines()
+      let sent = try command(7, "setGpio", Self.set)
+      func live(_ server: ReplyServer, _ body: (CommandDesk) async throws -> Void) async throws {
+        let desk = CommandDesk(
+          on: loop, api: server, router: CommandRouter(commandContext(lines: lines)),
+          ledger: CommandLedger(stateDirectory: scratch.path), log: quietLog)
+        try await desk.start()
+        try await body(desk)
+        await desk.stop(within: .seconds(5))
+      }
+      try await live(ReplyServer([DeviceAPIError(.unreachable, "no answer")])) { desk in
+        await desk.received(sent, pollOpenedAt: Uptime.boottime)
+      }
+      let server = ReplyServer()
+      try await live(server) { desk in
+        #expect(await desk.status.pending == 1)
+        await desk.received(sent, pollOpenedAt: Uptime.boottime)
+      }
+      #expect(server.posted == [.init(id: 7, reply: Self.reply)])
+      #expect(lines.journal == ["relay=1"])
+      // Confirmed, so the number is free: the same text is a new command.
+      try await live(server) { desk in
+        #expect(await desk.status.pending == 0)
+        await desk.received(sent, pollOpenedAt: Uptime.boottime)
+      }
+      #expect(lines.journal == ["relay=1", "relay=1"])
+      #expect(server.posted.count == 2)
+    }
+  }
 }
