@@ -52,7 +52,7 @@ let package = Package(
     room(
       "Gateway",
       uses: [
-        "Configuration", "Sensors", "Queue", "ThingsBoard", "Hardware", "EventLoop", "Telemetry", "CKernel",
+        "Configuration", "Sensors", "Queue", "ThingsBoard", "Hardware", "EventLoop", "Telemetry", "YAML", "CKernel",
         "CSystemd", logging,
       ]),
     room("Simulator", uses: ["Telemetry", "CKernel", flyingFox]),
@@ -70,7 +70,7 @@ let package = Package(
     tests(of: "Queue", uses: ["EventLoop"]),
     tests(of: "ThingsBoard", uses: ["CCurl", "EventLoop", "Telemetry", "Simulator"]),
     tests(of: "Configuration", uses: ["Hardware", "Queue", "Sensors", "Telemetry", "ThingsBoard"]),
-    tests(of: "Gateway", uses: ["EventLoop", "Telemetry", "ThingsBoard"]),
+    tests(of: "Gateway", uses: ["Configuration", "EventLoop", "Hardware", "Telemetry", "ThingsBoard"]),
     tests(of: "Simulator", uses: ["Telemetry"]),
     .testTarget(
       name: "EndToEnd", dependencies: ["Simulator", "Telemetry"], path: "Tests/EndToEnd", swiftSettings: strict),

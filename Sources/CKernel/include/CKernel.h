@@ -7,5 +7,6 @@
 #include "inotify.h"
 #include "network.h"
 #include "peer.h"
+#include "process.h"
 #include "serial.h"
 #endif

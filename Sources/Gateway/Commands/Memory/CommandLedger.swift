@@ -1,0 +1,57 @@
+internal import EventLoop
+
+/// The durable side of `CommandMemory`: steps of commands with lasting effect, written on a thread of its own, in order.
+struct CommandLedger: Sendable {
+  private let storage: any CommandStorage
+  private let pool: BlockingPool
+
+  /// - Parameter pool: One thread, this ledger's alone: neither a stalled port nor the queue's card writes stand before
+  ///   a command.
+  init(_ storage: any CommandStorage, pool: BlockingPool = BlockingPool(name: "commands", threads: 1)) {
+    self.storage = storage
+    self.pool = pool
+  }
+
+  /// The file `commands` of a state directory.
+  init(stateDirectory: String) { self.init(CommandFile(path: "\(stateDirectory)/commands")) }
+
+  func load() async -> CommandRecovery {
+    await pool.run { [storage] in storage.load() }
+  }
+
+  /// Returns when a restart would know that the command was begun.
+  ///
+  /// - Throws: `SystemError`; the command must not run then.
+  func begin(_ key: CommandKey) async throws(SystemError) {
+    try await append(CommandRecord(kind: .started, key: key))
+  }
+
+  /// Returns when a restart would know the reply.
+  func finish(_ key: CommandKey, reply: [UInt8]) async throws(SystemError) {
+    try await append(CommandRecord(kind: .finished, key: key, payload: reply))
+  }
+
+  /// Notes that nobody will ask for the commands any more. Not synced: the kernel writes it within half a minute, and a
+  /// power cut before that only keeps a reply that is not needed.
+  func close(_ keys: [CommandKey]) {
+    guard !keys.isEmpty else { return }
+    pool.submit { [storage] in
+      for key in keys {
+        // A failure shows with the next record that has to last, which is not carried out then.
+        try? storage.append(CommandRecord(kind: .closed, key: key), isDurable: false)
+      }
+    }
+  }
+
+  /// Returns when all that was asked for is written.
+  func shutDown() async {
+    await pool.run { [storage] in storage.close() }
+  }
+
+  /// How long a call has been going on; `nil` while none does.
+  var longestCall: Duration? { pool.longestCall }
+
+  private func append(_ record: CommandRecord) async throws(SystemError) {
+    try await pool.run { [storage] () throws(SystemError) in try storage.append(record, isDurable: true) }
+  }
+}
