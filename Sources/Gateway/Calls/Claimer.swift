@@ -51,14 +51,18 @@ actor Claimer {
 
   deinit { series?.cancel() }
 
-  /// Opens the device once, for the command line.
+  /// Opens the device once.
   ///
+  /// - Parameters:
+  ///   - secret: In place of the configured one.
+  ///   - duration: In place of the configured one.
   /// - Returns: What a person should know.
-  func claim() async -> Result<String, DeviceAPIError> {
+  func claim(secret: Secret? = nil, duration: Duration? = nil) async -> Result<String, DeviceAPIError> {
+    let (secret, duration) = (secret ?? options.secret, duration ?? options.duration)
     do throws(DeviceAPIError) {
-      try await api.claim(secret: options.secret, duration: options.duration)
+      try await api.claim(secret: secret, duration: duration)
       lastClaim = .now()
-      return .success(words)
+      return .success(words(secret, duration))
     } catch { return .failure(error) }
   }
 
@@ -121,9 +125,9 @@ actor Claimer {
   }
 
   /// The server says only that it has received the request.
-  private var words: String {
-    let who = options.secret == nil ? "a customer" : "a customer who knows the secret"
-    let time = options.duration.map { "for \($0.forHumans)" } ?? "for as long as the server allows"
+  private func words(_ secret: Secret?, _ duration: Duration?) -> String {
+    let who = secret == nil ? "a customer" : "a customer who knows the secret"
+    let time = duration.map { "for \($0.forHumans)" } ?? "for as long as the server allows"
     return "\(server) has taken the claim request: \(who) can claim this device \(time)"
   }
 }

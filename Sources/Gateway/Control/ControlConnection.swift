@@ -39,6 +39,7 @@ final class ControlConnection {
   /// Sends the whole answer, then ends.
   func send(_ document: [UInt8]) {
     output = document[...]
+    deadline?.arm(after: ControlSocket.patience)
     write()
   }
 
@@ -49,7 +50,7 @@ final class ControlConnection {
   }
 
   private func read() {
-    var chunk = [UInt8](repeating: 0, count: 512)
+    var chunk = [UInt8](repeating: 0, count: 4096)
     let count = Glibc.read(descriptor, &chunk, chunk.count)
     if count < 0 && (errno == EAGAIN || errno == EINTR) { return }
     guard count > 0, input.count + count <= ControlSocket.requestLimit else { return end() }
@@ -57,6 +58,7 @@ final class ControlConnection {
     guard let newline = input.firstIndex(of: UInt8(ascii: "\n")) else { return }
     hasAsked = true
     try? source?.wait(for: [])
+    deadline?.arm(after: ControlSocket.answerLimit)
     handler(.request(String(decoding: input[..<newline], as: UTF8.self)))
   }
 

@@ -11,10 +11,12 @@ actor ControlSocket {
 
   /// Connections served at a time; more wait in the kernel's backlog.
   static let connectionLimit = 8
-  /// A request line's bytes.
-  static let requestLimit = 4096
+  /// A request line's bytes: a call's parameters are 64 KiB at most.
+  static let requestLimit = 128 << 10
   /// How long a peer may take to ask and to read.
   static let patience = Duration.seconds(5)
+  /// How long an answer may take: a call to the server waits for its rule chain, 60 s by default.
+  static let answerLimit = Duration.seconds(90)
 
   /// How long nobody is let in where the process has no descriptor left; a listener that stays readable would spin.
   static let shortageRetry = Duration.seconds(1)

@@ -14,6 +14,11 @@ struct StatusReport {
   var uplink: Uplink.Status
   var server: String
   var today: TrafficToday
+  var lines: [GPIOLineStatus] = []
+  /// `nil` while there is no credential.
+  var downlink: DownlinkStatus?
+  /// `nil` where the token is given.
+  var provisioning: Provisioner.Status?
 
   /// One port with its sensors.
   struct Part {
@@ -22,7 +27,15 @@ struct StatusReport {
   }
 
   var json: JSON {
-    .object([
+    var members = ground
+    if !lines.isEmpty { members.append(.init("gpio", .object(lines.map(line)))) }
+    if let provisioning { members.append(.init("provisioning", provisioningObject(provisioning))) }
+    members += downlink?.members(at: now) ?? []
+    return .object(members)
+  }
+
+  private var ground: [JSON.Member] {
+    [
       .init("version", .string(Version.current)),
       .init("summary", .string(summary)),
       .init("uptime_ms", .integer(now.boottime &- started.boottime)),
@@ -36,7 +49,33 @@ struct StatusReport {
           .init("unsendable", .integer(Int64(clamping: recorder.unsendable))),
           .init("replaced", .integer(Int64(clamping: recorder.replaced))),
         ])),
-    ])
+    ]
+  }
+
+  private func line(_ line: GPIOLineStatus) -> JSON.Member {
+    var members: [JSON.Member] = [
+      .init("chip", .string(line.chip)),
+      .init("line", .integer(Int64(line.offset))),
+      .init("direction", .string(line.direction.rawValue)),
+      .init("changes", .integer(Int64(clamping: line.changes))),
+    ]
+    if let value = line.value { members.append(.init("value", .bool(value))) }
+    if let error = line.error { members.append(.init("last_error", .string(error))) }
+    return .init(line.name, .object(members))
+  }
+
+  private func provisioningObject(_ status: Provisioner.Status) -> JSON {
+    var members: [JSON.Member] = [
+      .init("state", .string(status.state.rawValue)), .init("requests", .integer(Int64(clamping: status.requests))),
+    ]
+    if let device = status.device { members.append(.init("device", .string(device))) }
+    if let error = status.lastError {
+      members += [
+        .init("last_error", .string(error.message)),
+        .init("last_error_age_ms", .integer(now.boottime &- error.at.boottime)),
+      ]
+    }
+    return .object(members)
   }
 
   private func sensor(_ sensor: Sampler.SensorStatus, _ port: PortStatus) -> JSON.Member {
@@ -117,6 +156,7 @@ struct StatusReport {
       ]
     }
     members += [
+      .init("requests_today", .integer(Int64(clamping: today.requests))),
       .init("bytes_sent_today", .integer(Int64(clamping: today.sent))),
       .init("bytes_received_today", .integer(Int64(clamping: today.received))),
     ]

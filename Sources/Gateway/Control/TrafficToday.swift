@@ -5,6 +5,7 @@ internal import ThingsBoard
 struct TrafficToday: Sendable {
   private(set) var sent: UInt64 = 0
   private(set) var received: UInt64 = 0
+  private(set) var requests: UInt64 = 0
   private var day: Int64 = 0
   private var before = Traffic()
   private var newest = Traffic()
@@ -21,5 +22,6 @@ struct TrafficToday: Sendable {
     newest = traffic
     sent = traffic.sent &- before.sent
     received = traffic.received &- before.received
+    requests = traffic.requests &- before.requests
   }
 }

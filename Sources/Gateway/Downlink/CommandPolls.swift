@@ -24,7 +24,7 @@ actor CommandPolls {
   private var looking: Task<Void, Never>?
   private var generator = SystemRandomNumberGenerator()
 
-  /// - Parameter deliver: Given each command and when its poll opened; one command more than once where several polls
+  /// - Parameter deliver: Given each command and when, by `Uptime.boottime`, its poll opened; one command more than once where several polls
   ///   bring it. Returns when the reply is out, or after a second: until then the server would hand over the same again.
   init(
     on loop: EventLoop, api: any DeviceAPI, mode: DownlinkOptions.Mode, timing: PollTiming = .standard, log: Logger,
@@ -124,7 +124,7 @@ actor CommandPolls {
   private func takeCommands() async throws(DeviceAPIError) {
     for _ in 0..<timing.mostPerLook {
       if Task.isCancelled { return }
-      let openedAt = Uptime.monotonic
+      let openedAt = Uptime.boottime
       journal.status.state = .polling
       journal.status.open = 1
       defer { journal.status.open = 0 }

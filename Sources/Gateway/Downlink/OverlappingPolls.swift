@@ -35,8 +35,8 @@ actor OverlappingPolls<Answer: Sendable> {
   ///   - words: What an outage means, for the log.
   ///   - poll: One long poll; `nil` is its end without an answer.
   ///   - notice: Called on the loop.
-  ///   - deliver: Given each answer with the time its poll opened, twice where two open polls brought the same. Never
-  ///     cancelled. The next poll opens when it returns.
+  ///   - deliver: Given each answer with the time of `Uptime.boottime` its poll opened at, twice where two open polls
+  ///     brought the same. Never cancelled. The next poll opens when it returns.
   init(
     on loop: EventLoop, words: PollJournal.Words, timing: PollTiming = .standard, log: Logger,
     poll: @escaping Poll, notice: @escaping @Sendable (PollNotice) -> Void = { _ in }, deliver: @escaping Deliver
@@ -122,11 +122,11 @@ actor OverlappingPolls<Answer: Sendable> {
   }
 
   private func open(_ id: PollID, for length: Duration) {
-    let openedAt = Uptime.monotonic
+    let (openedAt, stamp) = (Uptime.monotonic, Uptime.boottime)
     requests[id] = Task(executorPreference: loop) { [poll] in
       let result: Result<Answer?, DeviceAPIError>
       do throws(DeviceAPIError) { result = .success(try await poll(length)) } catch { result = .failure(error) }
-      await self.finished(id, result, openedAt: openedAt)
+      await self.finished(id, result, openedAt: stamp)
     }
     notice(.opened(at: openedAt))
   }

@@ -1,17 +1,16 @@
 internal import Glibc
 internal import Logging
 internal import Telemetry
-internal import ThingsBoard
 
 /// swift-log's back end: metadata becomes journal fields (`sensor` → `BAUDGATE_SENSOR`), secrets become a mask.
 struct BaudgateLogHandler: LogHandler {
   var logLevel: Logger.Level
   var metadata: Logger.Metadata = [:]
   private let sink: LogSink
-  private let secrets: [Secret]
+  private let secrets: SecretRegistry
 
   /// - Parameter secrets: What no line may hold, whoever wrote it.
-  init(_ sink: LogSink, level: Logger.Level, secrets: [Secret]) {
+  init(_ sink: LogSink, level: Logger.Level, secrets: SecretRegistry) {
     self.sink = sink
     self.secrets = secrets
     logLevel = level
@@ -41,9 +40,7 @@ struct BaudgateLogHandler: LogHandler {
       LogSink.Entry(priority: level.priority, message: masked(oneLine(message.description)), fields: fields))
   }
 
-  private func masked(_ text: String) -> String {
-    secrets.reduce(text) { $1.masked(in: $0) }
-  }
+  private func masked(_ text: String) -> String { secrets.masked(text) }
 
   /// systemd.journal-fields(7): capital letters, digits and underscores.
   static func fieldName(_ key: String) -> String {

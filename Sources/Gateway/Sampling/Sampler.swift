@@ -34,21 +34,26 @@ actor Sampler {
   static let keyLimit = 200
 
   private let loop: EventLoop
-  private let name: String
+  /// As the configuration names the port.
+  nonisolated let portName: String
   private let recorder: Recorder
   private let log: Logger
-  private var decoder: any PortDecoder
+  private let stateChanged: @Sendable () -> Void
+  /// `nil` for a port without a sensor: what it sends is dropped.
+  private var decoder: (any PortDecoder)?
   private var output = DecoderOutput()
   private var limiter = LogLimiter<String>()
   private var port: SerialPort?
   private(set) var sensors: [SensorStatus]
 
+  /// - Parameter stateChanged: Called on the loop when the port was opened or lost.
   init(
-    on loop: EventLoop, port name: String, sensors: [SensorOptions], decoder: any PortDecoder, recorder: Recorder,
-    log: Logger
+    on loop: EventLoop, port name: String, sensors: [SensorOptions], decoder: (any PortDecoder)?, recorder: Recorder,
+    log: Logger, stateChanged: @escaping @Sendable () -> Void = {}
   ) {
     self.loop = loop
-    self.name = name
+    portName = name
+    self.stateChanged = stateChanged
     self.recorder = recorder
     self.log = log
     self.decoder = decoder
@@ -57,7 +62,7 @@ actor Sampler {
 
   /// Opens the port and keeps it open.
   func start(_ options: SerialOptions, pool: BlockingPool) {
-    let port = SerialPort(name: name, options: options, loop: loop, pool: pool, log: log) { [weak self] event in
+    let port = SerialPort(name: portName, options: options, loop: loop, pool: pool, log: log) { [weak self] event in
       self?.assumeIsolated { $0.handle(event) }
     }
     self.port = port
@@ -70,19 +75,27 @@ actor Sampler {
     port = nil
   }
 
+  /// Sends bytes, as `SerialPort.write` does.
+  func write(_ bytes: [UInt8]) async throws(PortError) {
+    guard let port else { throw PortError(code: .notOpen, message: "\(portName) is not open") }
+    try await port.write(bytes)
+  }
+
   var portStatus: PortStatus? { port?.assumeIsolated { $0.status } }
 
   private func handle(_ event: PortEvent) {
     switch event {
-    case .opened: decoder.portOpened()
+    case .opened:
+      decoder?.portOpened()
+      stateChanged()
     case .received(let bytes, let time): received(bytes, at: time)
-    case .lost: break
+    case .lost: stateChanged()
     }
   }
 
   private func received(_ bytes: [UInt8], at time: CaptureTime) {
     output.removeAll()
-    decoder.feed(bytes, at: time, into: &output)
+    decoder?.feed(bytes, at: time, into: &output)
     for (sensor, fault) in output.faults { report(fault, of: sensor) }
     guard !output.samples.isEmpty else { return }
     for (sensor, sample) in output.samples { note(sample, of: sensor) }
@@ -115,7 +128,7 @@ actor Sampler {
     sensors[sensor].lastError = fault.message
     guard let suppressed = limiter.admit("\(name) \(fault.code)") else { return }
     log.warning(
-      "\(name) on \(self.name): \(fault.message); the line is left out\(LogLimiter<String>.note(suppressed))",
-      metadata: ["sensor": "\(name)", "port": "\(self.name)"])
+      "\(name) on \(portName): \(fault.message); the line is left out\(LogLimiter<String>.note(suppressed))",
+      metadata: ["sensor": "\(name)", "port": "\(portName)"])
   }
 }

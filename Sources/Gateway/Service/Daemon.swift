@@ -44,7 +44,8 @@ public enum Daemon {
   }
 
   private static func run(_ configuration: GatewayConfiguration, path: String, _ sink: LogSink) -> CInt {
-    let handler = BaudgateLogHandler(sink, level: configuration.logLevel, secrets: configuration.device.secrets)
+    let secrets = SecretRegistry(configuration.secrets)
+    let handler = BaudgateLogHandler(sink, level: configuration.logLevel, secrets: secrets)
     let log = Logger(label: "baudgate") { _ in handler }
     for warning in configuration.warnings { log.warning("\(warning)") }
     SignalSource.ignoreBrokenPipes()
@@ -63,7 +64,7 @@ public enum Daemon {
         guard goesOn(without: error, configuration.stateDirectory, log) else { return temporaryFailure }
         lock = nil
       }
-      let supervisor = Supervisor(on: loop, configuration, log: log)
+      let supervisor = Supervisor(on: loop, configuration, secrets: secrets, log: log)
       stop.onReload = { Task(executorPreference: loop) { await supervisor.reload(path) } }
       try loop.run {
         try await supervisor.start()

@@ -11,12 +11,12 @@ internal import ThingsBoard
 actor Supervisor {
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-  /// Time for the last delivery at a stop.
-  static let flushLimit = Duration.seconds(5)
+  /// Time for what comes down to end at a stop.
+  static let downlinkLimit = Duration.seconds(5)
   /// Time for the queue's last write at a stop; a stalled card must not use up the service manager's patience.
   static let persistLimit = Duration.seconds(10)
-  /// Time for the ports to close at a stop.
-  static let closeLimit = Duration.seconds(5)
+  /// Time for the ports, and for the GPIO lines, to close at a stop.
+  static let closeLimit = Duration.seconds(3)
   /// A disk call that takes longer is stuck: the watchdog is no longer fed. Cards stall for many seconds.
   static let stuckDiskLimit = Duration.seconds(120)
   /// Threads for ports at most; each wedged driver keeps one.
@@ -24,26 +24,37 @@ actor Supervisor {
   /// How often the status line, the day's traffic and the disk thread are looked at.
   static let housekeepingInterval = Duration.seconds(60)
 
-  private let loop: EventLoop
-  private let configuration: GatewayConfiguration
-  private let log: Logger
-  private let started = CaptureTime.now()
-  private let disk = BlockingPool(name: "disk", threads: 1)
+  let loop: EventLoop
+  let configuration: GatewayConfiguration
+  let secrets: SecretRegistry
+  let log: Logger
+  let started = CaptureTime.now()
+  let disk = BlockingPool(name: "disk", threads: 1)
+  let logind = Logind()
   private let portPool: BlockingPool
 
-  private var queue: TelemetryQueue?
-  private var recorder: Recorder?
-  private var uplink: Uplink?
-  private var samplers: [Sampler] = []
+  private(set) var queue: TelemetryQueue?
+  private(set) var recorder: Recorder?
+  private(set) var gpio: GPIOController?
+  private(set) var samplers: [Sampler] = []
   private var control: ControlSocket?
-  private var api: HTTPDeviceAPI?
   private var housekeeping: TimerSource?
-  private var traffic = TrafficToday()
   private var lastStatusLine = ""
+  var identity: Identity?
+  /// `nil` until there is a token.
+  var link: ServerLink?
+  /// Waits for the token where there was none at the start.
+  var linking: Task<Void, Never>?
+  var traffic = TrafficToday()
+  var facts: BoardFacts?
+  var bootTime = BootTime()
+  /// The level of each GPIO line, as last reported.
+  var levels: [String: Bool] = [:]
 
-  init(on loop: EventLoop, _ configuration: GatewayConfiguration, log: Logger) {
+  init(on loop: EventLoop, _ configuration: GatewayConfiguration, secrets: SecretRegistry, log: Logger) {
     self.loop = loop
     self.configuration = configuration
+    self.secrets = secrets
     self.log = log
     portPool = BlockingPool(name: "ports", threads: min(configuration.ports.count + 1, Self.portThreadLimit))
   }
@@ -54,30 +65,18 @@ actor Supervisor {
   func start() async throws {
     let queue = await openQueue()
     self.queue = queue
-    guard case .token(let credential) = configuration.device.identity else { return }
-    let api = try HTTPDeviceAPI(
-      on: loop, server: configuration.server, token: credential.token,
-      userAgent: "baudgate/\(Version.current)")
-    self.api = api
-    let uplink = Uplink(
-      on: loop, queue: queue, api: api,
-      options: Uplink.Options(
-        interval: configuration.upload.interval, maxBatch: configuration.upload.maxBatch,
-        maxBytes: configuration.upload.maxBytes, server: configuration.server.url.description),
-      log: log)
-    self.uplink = uplink
-    await queue.setOnAppend { uplink.recordsArrived() }
-    try await uplink.start()
-    let recorder = Recorder(on: loop, queue: queue, floor: await queue.status.newestTimestamp, log: log)
-    self.recorder = recorder
-    for (name, options) in configuration.ports { startSampler(name, options, recorder) }
+    recorder = Recorder(on: loop, queue: queue, floor: await queue.status.newestTimestamp, log: log)
+    await startGPIO()
+    try await startLink()
+    for (name, options) in configuration.ports { startSampler(name, options) }
     await startControl()
     try startHousekeeping()
     ServiceManager.ready(status: summary)
     let waiting = await queue.depth
+    let lines = configuration.gpio.lines.isEmpty ? "" : ", \(configuration.gpio.lines.count) GPIO lines"
     log.notice(
       """
-      baudgated \(Version.current) is ready: \(configuration.sensors.count) sensors on \(samplers.count) ports, \
+      baudgated \(Version.current) is ready: \(configuration.sensors.count) sensors on \(samplers.count) ports\(lines), \
       \(waiting) records waiting for \(configuration.server.url)
       """)
   }
@@ -90,10 +89,25 @@ actor Supervisor {
       options: configuration.queue, loop: loop, disk: disk, log: log)
   }
 
-  private func startSampler(_ name: String, _ options: SerialOptions, _ recorder: Recorder) {
+  /// Outputs have their first value when it returns.
+  private func startGPIO() async {
+    guard !configuration.gpio.lines.isEmpty else { return }
+    let gpio = GPIOController(configuration.gpio, on: loop, pool: portPool, log: log) { [weak self] event in
+      self?.assumeIsolated { $0.levelChanged(event) }
+    }
+    self.gpio = gpio
+    await gpio.start()
+  }
+
+  private func startSampler(_ name: String, _ options: SerialOptions) {
     let sensors = configuration.sensors.filter { $0.port == name }
-    guard let decoder = SensorProtocols.decoder(for: sensors) else { return }
-    let sampler = Sampler(on: loop, port: name, sensors: sensors, decoder: decoder, recorder: recorder, log: log)
+    guard let recorder else { return }
+    // A port without a sensor is opened where a command may write to it.
+    let decoder = SensorProtocols.decoder(for: sensors)
+    guard decoder != nil || configuration.downlink.rpc != .off else { return }
+    let sampler = Sampler(
+      on: loop, port: name, sensors: sensors, decoder: decoder, recorder: recorder, log: log
+    ) { [weak self] in self?.assumeIsolated { $0.portChanged() } }
     samplers.append(sampler)
     sampler.assumeIsolated { $0.start(options, pool: portPool) }
   }
@@ -101,7 +115,7 @@ actor Supervisor {
   private func startControl() async {
     guard let path = configuration.controlSocket else { return }
     let control = ControlSocket(on: loop, path: path, log: log) { [weak self] line in
-      await self?.answer(line) ?? Array(#"{"error":"stopping"}"#.utf8)
+      await self?.answer(line) ?? ControlAnswer.failure("stopping").bytes
     }
     do {
       try await control.start()
@@ -133,17 +147,15 @@ actor Supervisor {
     } else {
       loop.setWatchdog(true)
     }
-    Task(executorPreference: loop) { await self.updateTraffic() }
+    Task(executorPreference: loop) {
+      await self.updateTraffic()
+      await self.publishFacts()
+    }
     let line = summary
     if line != lastStatusLine {
       lastStatusLine = line
       ServiceManager.status(line)
     }
-  }
-
-  private func updateTraffic() async {
-    guard let api else { return }
-    traffic.update(await api.traffic(), at: CaptureTime.now().milliseconds)
   }
 
   /// Checks the file and says what would change; this version takes a changed configuration at its next start.
@@ -159,54 +171,25 @@ actor Supervisor {
     ServiceManager.ready(status: summary)
   }
 
-  /// One line: what works, what does not.
-  private var summary: String {
-    let depth = queue?.assumeIsolated { $0.depth } ?? 0
-    let isFailing = uplink?.assumeIsolated { $0.status.isFailing } ?? false
-    let degraded = queue?.assumeIsolated { $0.status.degraded }
-    let open = samplers.filter { $0.assumeIsolated { $0.portStatus?.state == .open } }.count
-    var parts = ["\(open) of \(samplers.count) ports open", "\(depth) records waiting"]
-    parts.append(isFailing ? "server out of reach" : "server in reach")
-    if let degraded { parts.insert("DEGRADED: \(degraded)", at: 0) }
-    return parts.joined(separator: ", ")
-  }
-
-  private func answer(_ line: String) async -> [UInt8] {
-    guard line == "status" else { return Array(#"{"error":"unknown request"}"#.utf8) }
-    await updateTraffic()
-    guard let queue, let uplink, let recorder else { return Array(#"{"error":"starting"}"#.utf8) }
-    var parts: [StatusReport.Part] = []
-    for sampler in samplers {
-      guard let port = await sampler.portStatus else { continue }
-      parts.append(StatusReport.Part(port: port, sensors: await sampler.sensors))
-    }
-    let report = StatusReport(
-      started: started, summary: summary, samplers: parts, recorder: await recorder.status, queue: await queue.status,
-      uplink: await uplink.status, server: configuration.server.url.description, today: traffic)
-    var document: [UInt8] = []
-    report.json.write(into: &document)
-    document.append(UInt8(ascii: "\n"))
-    return document
-  }
-
   // MARK: Stop
 
-  /// Stops reading, delivers what can be delivered in time, writes out the rest, and reports.
+  /// Stops reading and taking commands, delivers what can be delivered in time, writes out the rest, and reports.
   func stop(because reason: String) async {
     ServiceManager.stopping(status: "stopping: \(reason)")
     log.notice("stopping: \(reason)")
     housekeeping = nil
+    linking?.cancel()
+    await within(Self.downlinkLimit, "ending commands") { [link] in await link?.stopDownlink() }
+    await within(Self.closeLimit, "leaving the GPIO lines") { [gpio] in await gpio?.stop() }
     await within(Self.closeLimit, "closing the ports") { [samplers] in
       for sampler in samplers { await sampler.stop() }
     }
     // A batch may be on its way from a card that stalls, which no cancellation ends.
-    await within(Self.flushLimit + .seconds(1), "the last delivery") { [uplink] in
-      await uplink?.stop(within: Self.flushLimit)
-    }
+    await within(ServerLink.flushLimit + .seconds(1), "the last delivery") { [link] in await link?.stopUplink() }
     await control?.stop()
     await within(Self.persistLimit, "writing the queue to the state directory") { [queue] in await queue?.close() }
     let kept = await queue?.depth ?? 0
-    let delivered = await uplink?.status.delivered ?? 0
+    let delivered = await link?.uplinkStatus.delivered ?? 0
     log.notice("stopped: \(delivered) records delivered since the start, \(kept) kept for the next one")
   }
 

@@ -94,6 +94,11 @@ actor Uplink {
     status.state = .stopped
   }
 
+  /// Ends a pause after a failure: something has changed that it waited for.
+  func tryNow() {
+    if case .backingOff = status.state { wake() }
+  }
+
   /// The queue has taken records; called on the loop for every append.
   nonisolated func recordsArrived() {
     assumeIsolated { uplink in

@@ -1,0 +1,135 @@
+internal import Configuration
+internal import EventLoop
+internal import Logging
+internal import Queue
+internal import Telemetry
+internal import ThingsBoard
+
+/// Everything between this gateway and its platform: readings and attributes up, commands and attributes down.
+///
+/// Made when there is a credential. A new one is taken in place: nothing on the way is lost.
+actor ServerLink {
+  nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+  /// Time for commands under way at a stop.
+  static let commandLimit = Duration.seconds(3)
+  /// Time for the last delivery at a stop.
+  static let flushLimit = Duration.seconds(5)
+
+  private let loop: EventLoop
+  nonisolated let api: any DeviceAPI
+  private let replaceToken: @Sendable (Secret) -> Void
+  private let uplink: Uplink
+  private let desk: CommandDesk
+  private let commandPolls: CommandPolls
+  private let sharedAttributes: SharedAttributes
+  private let clientAttributes: ClientAttributes
+  private let calls: ScheduledCalls
+  private let claimer: Claimer
+
+  /// - Parameters:
+  ///   - transport: Speaks for this device.
+  ///   - router: What carries out commands.
+  ///   - ledger: The memory of commands, opened.
+  init(
+    on loop: EventLoop, _ configuration: GatewayConfiguration, transport: Transport, queue: TelemetryQueue,
+    recorder: Recorder, router: CommandRouter, ledger: CommandLedger, log: Logger
+  ) {
+    self.loop = loop
+    let server = configuration.server.url.description
+    let api = transport.api
+    self.api = api
+    replaceToken = transport.replaceToken
+    uplink = Uplink(
+      on: loop, queue: queue, api: api,
+      options: Uplink.Options(
+        interval: configuration.upload.interval, maxBatch: configuration.upload.maxBatch,
+        maxBytes: configuration.upload.maxBytes, server: server),
+      log: log)
+    let desk = CommandDesk(on: loop, api: api, router: router, ledger: ledger, log: log)
+    self.desk = desk
+    commandPolls = CommandPolls(on: loop, api: api, mode: configuration.downlink.rpc, log: log) { command, openedAt in
+      await desk.received(command, pollOpenedAt: openedAt)
+    }
+    // What it tells is logged and shown; remote configuration and updates will act upon it.
+    sharedAttributes = SharedAttributes(
+      on: loop, api: api, mode: configuration.downlink.sharedAttributes, log: log, onChange: { _ in })
+    clientAttributes = ClientAttributes(on: loop, api: api, log: log)
+    calls = ScheduledCalls(on: loop, api: api, calls: configuration.rpc.calls, log: log) { sample in
+      recorder.assumeIsolated { _ = $0.record([(sensor: 0, sample: sample)]) }
+    }
+    claimer = Claimer(
+      on: loop, api: api, options: configuration.claim ?? ClaimOptions(), server: server, log: log)
+  }
+
+  // MARK: Life
+
+  /// - Throws: `SystemError` without a timer to be had.
+  func start() async throws(SystemError) {
+    try await uplink.start()
+    try await clientAttributes.start()
+    try await desk.start()
+    try await commandPolls.start()
+    try await sharedAttributes.start()
+    try await calls.start()
+    await claimer.start()
+  }
+
+  /// Ends what comes down: no command arrives afterwards, and those under way are over or given up.
+  func stopDownlink() async {
+    await claimer.stop()
+    await calls.stop()
+    await commandPolls.stop()
+    await sharedAttributes.stop()
+    await desk.stop(within: Self.commandLimit)
+  }
+
+  /// Delivers what can be delivered in time.
+  func stopUplink() async {
+    await clientAttributes.stop()
+    await uplink.stop(within: Self.flushLimit)
+  }
+
+  /// Takes a new token in the place of the one before.
+  func use(_ token: Secret) async {
+    replaceToken(token)
+    await uplink.tryNow()
+    await clientAttributes.resendAll()
+    await commandPolls.restart()
+    await sharedAttributes.restart()
+  }
+
+  // MARK: What others use
+
+  /// The queue has taken records; called on the loop for every append.
+  nonisolated func recordsArrived() { uplink.recordsArrived() }
+
+  /// Wants these client attributes; called on the loop.
+  nonisolated func publish(_ attributes: [Reading]) {
+    clientAttributes.assumeIsolated { $0.set(attributes) }
+  }
+
+  /// The button for claiming was pressed; called on the loop.
+  nonisolated func claimButtonPressed() { claimer.assumeIsolated { $0.buttonPressed() } }
+
+  func claim(secret: Secret?, duration: Duration?) async -> Result<String, DeviceAPIError> {
+    await claimer.claim(secret: secret, duration: duration)
+  }
+
+  // MARK: Status
+
+  var uplinkStatus: Uplink.Status { get async { await uplink.status } }
+
+  nonisolated var isFailing: Bool { uplink.assumeIsolated { $0.status.isFailing } }
+
+  /// What comes down and what is called, for `baudgate status`.
+  var downlinkStatus: DownlinkStatus {
+    get async {
+      DownlinkStatus(
+        commandPolls: await commandPolls.status, commands: await desk.status,
+        sharedAttributes: await sharedAttributes.status, values: await sharedAttributes.values,
+        clientAttributes: await clientAttributes.status, calls: await calls.status,
+        lastClaim: await claimer.lastClaim)
+    }
+  }
+}
