@@ -66,3 +66,25 @@ extension MappingReader {
     return nil
   }
 }
+
+/// Reads a secret from a small file: its text without the line end.
+///
+/// - Throws: `SecretFileError`, which does not repeat what stands there.
+public func readSecret(inFile path: String) throws(SecretFileError) -> String {
+  let file: BoundedFile
+  do throws(BoundedFile.Failure) { file = try BoundedFile(path, atMost: MappingReader.secretFileLimit) } catch {
+    throw SecretFileError("cannot be read: \(error.message)")
+  }
+  var bytes = file.bytes[...]
+  while let last = bytes.last, last == UInt8(ascii: "\n") || last == UInt8(ascii: "\r") { bytes.removeLast() }
+  guard let text = String(validating: bytes, as: UTF8.self), !text.isEmpty else {
+    throw SecretFileError("is empty or no text in UTF-8")
+  }
+  return text
+}
+
+/// Why a file gives no secret, to be read behind its name.
+public struct SecretFileError: Error, Sendable, Equatable, CustomStringConvertible {
+  public let description: String
+  init(_ description: String) { self.description = description }
+}
