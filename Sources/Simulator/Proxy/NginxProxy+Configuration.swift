@@ -10,6 +10,8 @@ extension NginxProxy {
     var server = addresses.map { "listen \($0):\(port)\(protocols);" }
     server.append("server_name localhost;")
     if let certificates {
+      // Debian 12 leaves out TLS 1.3 by default.
+      server.append("ssl_protocols TLSv1.2 TLSv1.3;")
       server.append("ssl_certificate \(certificates.serverCertificate);")
       server.append("ssl_certificate_key \(certificates.serverKey);")
       server.append("ssl_client_certificate \(certificates.caFile);")
