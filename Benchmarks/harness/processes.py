@@ -81,15 +81,29 @@ class Sink:
         self.stop()
 
     def counts(self):
-        """The requests taken so far, then the count of each needle."""
-        self.stream.sendall(b"GET /counts HTTP/1.1\r\nHost: sink\r\n\r\n")
-        answer = b""
-        while not answer.endswith(b"]"):
+        """The telemetry requests taken so far, then the count of each needle."""
+        return self.ask("GET", "/counts")
+
+    def traffic(self):
+        """Requests, bytes received and bytes sent by kind."""
+        return self.ask("GET", "/traffic")
+
+    def ask(self, method, path, body=b""):
+        self.stream.sendall(
+            b"%s %s HTTP/1.1\r\nHost: sink\r\nContent-Length: %d\r\n\r\n%s"
+            % (method.encode(), path.encode(), len(body), body))
+        answer = self.receive_until(b"", lambda answer: b"\r\n\r\n" in answer)
+        head, _, document = answer.partition(b"\r\n\r\n")
+        length = int(head.rpartition(b"Content-Length: ")[2].split(b"\r\n")[0])
+        return json.loads(self.receive_until(document, lambda document: len(document) >= length))
+
+    def receive_until(self, answer, is_enough):
+        while not is_enough(answer):
             part = self.stream.recv(65536)
             if not part:
                 raise BenchmarkError("the sink ended")
             answer += part
-        return json.loads(answer.partition(b"\r\n\r\n")[2])
+        return answer
 
     def stop(self):
         """Takes the server away: connections are refused from now on."""

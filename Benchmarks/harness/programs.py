@@ -13,14 +13,30 @@ class Daemon:
 
     name = "baudgated"
 
-    def __init__(self, path):
+    def __init__(self, path, link=None, more=""):
         self.path = os.path.abspath(path)
+        self.link = link
+        self.more = more
+
+    def with_settings(self, link, more):
+        return Daemon(self.path, link, more)
 
     def start(self, place, url, lines):
+        return self.run(place, lambda state, runtime: self.configuration(url, state, runtime, lines))
+
+    def start_commands(self, place, url, chip):
+        """With one GPIO output, line 23 of the simulated chip."""
+        return self.run(
+            place, lambda state, runtime:
+            f"server:\n  url: {url}\ndevice:\n  token: {TOKEN}\n"
+            f"state_directory: {state}\nruntime_directory: {runtime}\n"
+            f"gpio: {{chip: 'simulated:{chip}', lines: {{relay: {{line: 23, direction: output}}}}}}\n")
+
+    def run(self, place, configure):
         state, runtime = place.disk("state"), place.memory("run")
         configuration = os.path.join(place.memory("etc"), "baudgate.yaml")
         with open(configuration, "w", opener=private) as file:
-            file.write(self.configuration(url, state, runtime, lines))
+            file.write(configure(state, runtime))
         notify = NotifySocket(os.path.join(place.memory("notify"), "socket"))
         env = {
             "PATH": os.environ.get("PATH", ""),
@@ -33,9 +49,9 @@ class Daemon:
         child.notify = notify
         return child
 
-    @staticmethod
-    def configuration(url, state, runtime, lines):
-        text = f"server:\n  url: {url}\ndevice:\n  token: {TOKEN}\n"
+    def configuration(self, url, state, runtime, lines):
+        link = f"  link: {self.link}\n" if self.link else ""
+        text = f"server:\n  url: {url}\n{link}device:\n  token: {TOKEN}\n"
         text += f"state_directory: {state}\nruntime_directory: {runtime}\nports:\n"
         for line in lines:
             text += f"  {line.name}: {{path: {line.path}, baud: 115200}}\n"
@@ -43,7 +59,8 @@ class Daemon:
         for line in lines:
             text += f"  {line.name}:\n    port: {line.name}\n    protocol: line\n"
             text += '    template: "T={temperature},H={humidity}"\n    prefix: true\n'
-        return text + "upload: {interval: 1s, max_batch: 500}\n"
+        upload = "" if self.link else "upload: {interval: 1s, max_batch: 500}\n"
+        return text + upload + self.more
 
 
 class CGateway:
@@ -60,6 +77,20 @@ class CGateway:
             [self.path, f"{url}/api/v1/{TOKEN}/telemetry", f"{hot}/log", f"{hot}/cursor"]
             + [f"{line.name}={line.path}" for line in lines],
             env={"PATH": os.environ.get("PATH", "")}, log=place.log("c-gateway"))
+
+
+class CCommands:
+    """The small C program that carries out commands, Benchmarks/c-gateway/commands.c."""
+
+    name = "C program"
+
+    def __init__(self, path):
+        self.path = path
+
+    def start_commands(self, place, url, chip):
+        return Child(
+            [self.path, f"{url}/api/v1/{TOKEN}", os.path.join(place.disk("memory"), "commands"), f"{chip}/line23"],
+            env={"PATH": os.environ.get("PATH", "")}, log=place.log("c-commands"))
 
 
 def private(path, flags):

@@ -78,6 +78,16 @@ def rows(results):
         idle_row("disk bytes per sample, online", "disk_bytes_per_sample", unit="B", aim=1)
         found.append(Row("disk bytes per sample, offline", offline["disk_bytes_per_sample"], unit="B", digits=0))
         found.append(Row("wake-ups per second, offline", offline["wake_ups_per_second"]))
+    if commands := results.get("commands"):
+        daemon, reference = commands["baudgated"], commands["C program"]
+        for figure, key, aim in (
+                ("command to line, p50", "line_p50", 1.3), ("command to line, p99", "line_p99", None),
+                ("command to reply, p50", "reply_p50", 1.3), ("command to reply, p99", "reply_p99", None)):
+            found.append(Row(
+                figure, daemon[key], reference[key], unit="ms", digits=2, aim=aim, aim_is_ratio=aim is not None))
+    for situation, day in results.get("volume", {}).items():
+        found.append(Row(f"requests a day, {situation}", day["requests"], digits=0))
+        found.append(Row(f"bytes a day, {situation}", day["bytes"] / MEGABYTE, unit="MB", digits=2))
     if ready := results.get("ready"):
         found.append(Row(f"exec to READY=1, median of {ready['starts']}", ready["median_ms"], unit="ms", aim=50))
     if size := results.get("size"):

@@ -5,14 +5,24 @@ the measured program would make its PSS look smaller, hence no asyncio and no ht
 
     python3 -m harness.sink NEEDLE...
 
-Prints its port, then serves on loopback until its standard input ends. `GET /counts` answers with a JSON array: the
-requests taken, then how often each needle stood in their bodies. A GET of the device API is held as the server holds
-a long poll and answered 408.
+Prints its port, then serves on loopback until its standard input ends:
+
+- `GET /counts`: a JSON array: the telemetry requests taken, then how often each needle stood in their bodies.
+- `GET /traffic`: for each kind of request how many there were and their bytes, headers included: `{"rpc poll":[3,410,96]}`.
+- `POST /command`: a server-side RPC, its body the method and params. It is handed to every open `rpc` poll, or to the
+  next one. Answers with its number.
+- `GET /commands`: when each was handed over and answered, in monotonic nanoseconds, and before
+  it how many polls are open: `[1,[[id,handed,answered],…]]`.
+
+Every other GET of the device API is held as the server holds a long poll and answered 408.
 """
 
+import json
+import re
 import socket
 import sys
 import threading
+import time
 from urllib.parse import parse_qs, urlsplit
 
 HEAD_LIMIT = 64 << 10
@@ -32,17 +42,82 @@ class Counts:
             self.values = [a + b for a, b in zip(self.values, found)]
 
 
+class Commands:
+    """Server-side RPC: every open poll is handed each command, and what came while none was open waits."""
+
+    def __init__(self):
+        self.change = threading.Condition()
+        self.newest = -1
+        self.body = b""
+        self.waiting = 0
+        self.is_pending = False
+        self.times = {}
+
+    def send(self, body):
+        with self.change:
+            self.newest += 1
+            self.body = b'{"id":%d,%s' % (self.newest, body.strip().removeprefix(b"{"))
+            self.times[self.newest] = [None, None]
+            self.is_pending = self.waiting == 0
+            self.change.notify_all()
+            return self.newest
+
+    def wait(self, seconds):
+        """The next command's number and body; `None` at the poll's end."""
+        with self.change:
+            before = self.newest
+            if self.is_pending:
+                self.is_pending = False
+                return self.newest, self.body
+            self.waiting += 1
+            arrived = self.change.wait_for(lambda: self.newest != before, seconds)
+            self.waiting -= 1
+            return (self.newest, self.body) if arrived else None
+
+    def handed(self, number):
+        self.times[number][0] = self.times[number][0] or time.monotonic_ns()
+
+    def answered(self, number):
+        if number in self.times:
+            self.times[number][1] = self.times[number][1] or time.monotonic_ns()
+
+
+class Traffic:
+    """Requests and bytes of each kind."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.kinds = {}
+
+    def add(self, kind, requests=0, received=0, sent=0):
+        with self.lock:
+            entry = self.kinds.setdefault(kind, [0, 0, 0])
+            entry[0] += requests
+            entry[1] += received
+            entry[2] += sent
+
+
+def kind_of(method, path):
+    path = re.sub(r"/rpc/\d+$", "/reply", path)
+    last = path.rpartition("/")[2]
+    return {"rpc": "rpc call" if method == "POST" else "rpc poll", "updates": "attribute poll",
+            "attributes": "attributes" if method == "POST" else "attribute read"}.get(last, last)
+
+
 class Connection:
-    def __init__(self, stream, counts):
+    def __init__(self, stream, server):
         self.stream = stream
-        self.counts = counts
+        self.counts, self.commands, self.traffic = server
         self.bytes = bytearray()
+        self.taken = 0
+        self.kind = ""
 
     def more(self):
         received = self.stream.recv(256 << 10)
         if not received:
             raise ConnectionError
         self.bytes += received
+        self.taken += len(received)
 
     def head(self):
         while (end := self.bytes.find(b"\r\n\r\n")) < 0:
@@ -70,23 +145,47 @@ class Connection:
         return body
 
     def answer(self, status, body=b""):
-        self.stream.sendall(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))
+        answer = b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+        self.stream.sendall(answer)
+        self.traffic.add(self.kind, sent=len(answer))
 
     def poll(self, target):
         asked = parse_qs(target.query).get("timeout", ["0"])[0]
-        threading.Event().wait(min(POLL_LIMIT, int(asked) / 1000 if asked.isdigit() else 0))
+        limit = min(POLL_LIMIT, int(asked) / 1000 if asked.isdigit() else 0)
+        if not target.path.endswith("/rpc"):
+            threading.Event().wait(limit)
+        elif command := self.commands.wait(limit):
+            self.commands.handed(command[0])
+            return self.answer(b"200 OK", command[1])
         self.answer(b"408 Request Timeout")
+
+    def post(self, target, body):
+        if target.path == "/command":
+            return self.answer(b"200 OK", b"%d" % self.commands.send(body))
+        if reply := re.search(r"/rpc/(\d+)$", target.path):
+            self.commands.answered(int(reply[1]))
+        elif self.kind == "telemetry":
+            self.counts.take(body)
+        self.answer(b"200 OK")
 
     def serve(self):
         while True:
             request, fields = self.head()
             body = self.body(fields)
             target = urlsplit(request[1])
+            self.kind = kind_of(request[0], target.path)
+            # What is behind this request belongs to the next one.
+            self.traffic.add(self.kind, 1, self.taken - len(self.bytes))
+            self.taken = len(self.bytes)
             if request[0] == "POST":
-                self.counts.take(body)
-                self.answer(b"200 OK")
+                self.post(target, body)
             elif target.path == "/counts":
-                self.answer(b"200 OK", b"[%s]" % ",".join(map(str, self.counts.values)).encode())
+                self.answer(b"200 OK", json.dumps(self.counts.values).encode())
+            elif target.path == "/traffic":
+                self.answer(b"200 OK", json.dumps(self.traffic.kinds).encode())
+            elif target.path == "/commands":
+                times = [[number, *pair] for number, pair in self.commands.times.items()]
+                self.answer(b"200 OK", json.dumps([self.commands.waiting, times]).encode())
             elif target.path.endswith("/attributes"):
                 self.answer(b"200 OK", b"{}")
             else:
@@ -103,13 +202,13 @@ class Connection:
 
 
 def main():
-    counts = Counts([needle.encode() for needle in sys.argv[1:]])
+    server = (Counts([needle.encode() for needle in sys.argv[1:]]), Commands(), Traffic())
     listener = socket.create_server(("127.0.0.1", 0))
 
     def accept():
         while True:
             stream, _ = listener.accept()
-            threading.Thread(target=Connection(stream, counts).run, daemon=True).start()
+            threading.Thread(target=Connection(stream, server).run, daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     print(listener.getsockname()[1], flush=True)
