@@ -4,21 +4,12 @@ import Testing
 
 /// What stalls must not hold up the serial line: at 115,200 baud no byte is lost meanwhile.
 @Suite(.serialized) struct StallTests {
-  /// The interposer, built once.
-  static let faults: String? = {
-    let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appendingPathComponent("Support/faults.c").path
-    let library = NSTemporaryDirectory() + "/baudgate-faults-\(getpid()).so"
-    let build = try? DaemonProcess.run(["/usr/bin/cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"])
-    return build?.status == 0 ? library : nil
-  }()
-
   /// Sends as 115,200 baud does, 11,520 bytes a second, for as long as the fault lasts.
   private func streamDuring(
     _ fault: String, seconds: Int, url: String? = nil, more: String = "",
     whileStalled: (GatewayUnderTest) async throws -> Void = { _ in }
   ) async throws -> (gateway: GatewayUnderTest, sent: Int) {
-    let library = try #require(Self.faults, "cc cannot build the interposer")
+    let library = try #require(Interposer.library, "cc cannot build the interposer")
     let gateway = try await GatewayUnderTest(
       [("line", #"template: "N={n},{_}""#)], more: more, url: url,
       environment: ["LD_PRELOAD": library, "WATCHDOG_USEC": "10000000"])
@@ -79,7 +70,7 @@ import Testing
   }
 
   @Test func aJournalThatDoesNotRead() async throws {
-    let library = try #require(Self.faults, "cc cannot build the interposer")
+    let library = try #require(Interposer.library, "cc cannot build the interposer")
     let gateway = try await GatewayUnderTest(environment: ["LD_PRELOAD": library, "WATCHDOG_USEC": "10000000"])
     // The daemon takes stderr for the journal's where $JOURNAL_STREAM names the same file (systemd.exec(5)).
     try gateway.scratch.write("", to: "log")

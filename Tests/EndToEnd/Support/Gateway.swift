@@ -2,7 +2,8 @@ import Foundation
 import Simulator
 
 /// One test's whole set-up: a server, lines, the daemon between them.
-final class GatewayUnderTest {
+final class GatewayUnderTest: @unchecked Sendable {
+  // @unchecked: each test drives its own, one step after the other.
   static let token = "E2E_T0KEN_7f3a9c51d2"
 
   let scratch: Scratch
@@ -42,6 +43,24 @@ final class GatewayUnderTest {
       """, to: "baudgate.yaml")
   }
 
+  /// With a configuration of the test's own.
+  ///
+  /// - Parameters:
+  ///   - ports: Port names, each a line at `tty-NAME` in the scratch directory.
+  ///   - configuration: Makes the YAML from the set-up so far: the server's URL, and the scratch directory's files.
+  init(
+    _ options: ServerOptions = ServerOptions(tokens: [token]), ports: [String] = [], environment: [String: String] = [:],
+    configuration: (_ url: String, _ scratch: Scratch) throws -> String
+  ) async throws {
+    scratch = try Scratch()
+    server = DeviceServer(options)
+    let port = try await server.start()
+    daemon = DaemonProcess(in: scratch, environment: environment)
+    for name in ports { lines[name] = try PtyLine(scratch.file("tty-\(name)")) }
+    let text = try configuration("http://127.0.0.1:\(port)", scratch)
+    try scratch.write(text + "\nstate_directory: \(scratch.file("state"))\n", to: "baudgate.yaml")
+  }
+
   var line: PtyLine { get throws { try line("line") } }
 
   func line(_ name: String) throws -> PtyLine {
@@ -77,6 +96,33 @@ final class GatewayUnderTest {
   func arrived(_ count: Int, of key: String = "n", within limit: Duration = .seconds(60)) async -> Bool {
     let server = server
     return await server.wait(upTo: limit) { server.count(of: key, token: Self.token) >= count }
+  }
+
+  /// Waits until the daemon has polls of this kind before the server.
+  func isPolling(_ kind: RequestKind = .pollCommands, token: String = token) async -> Bool {
+    let server = server
+    return await server.wait(upTo: .seconds(30)) { server.openPolls(kind, token: token) > 0 }
+  }
+
+  /// Sends a command and waits for its reply.
+  func ask(
+    _ method: String, _ params: String = "null", token: String = token, within limit: Duration = .seconds(20)
+  ) async -> String? {
+    let id = server.sendCommand(method, params: params, token: token, lifetime: .seconds(60))
+    return await server.waitForReply(to: id, token: token, within: limit)
+  }
+
+  /// The command line, as a user of this gateway types it.
+  ///
+  /// Waits on a thread of its own: it may be the test's server, on this process's few, that it waits for.
+  func baudgate(_ arguments: String...) async throws -> (status: CInt, output: String, errors: String) {
+    let words = ["\(DaemonProcess.directory)/baudgate"] + arguments + ["--config", scratch.file("baudgate.yaml")]
+    let environment = ["RUNTIME_DIRECTORY": scratch.file("run"), "PATH": "/usr/bin:/bin"]
+    return try await withCheckedThrowingContinuation { continuation in
+      Thread.detachNewThread {
+        continuation.resume(with: Result { try DaemonProcess.run(words, environment: environment) })
+      }
+    }
   }
 
   func end() async {

@@ -3,7 +3,8 @@ import Foundation
 /// A serial line without pacing: what the test writes is what the daemon reads, at once.
 ///
 /// The slave end stays open here, so that bytes sent while no daemon reads wait in the kernel as in a UART's buffer.
-final class PtyLine {
+final class PtyLine: @unchecked Sendable {
+  // @unchecked: each test drives its own, one step after the other.
   /// The symbolic link the daemon opens.
   let path: String
   private var master: CInt = -1
@@ -56,6 +57,17 @@ final class PtyLine {
   }
 
   func send(_ text: String) throws { try send(Array(text.utf8)) }
+
+  /// What the daemon has written since the last call.
+  func received() -> String {
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 4096)
+    while true {
+      let count = read(master, &chunk, chunk.count)
+      guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+      bytes += chunk.prefix(count)
+    }
+  }
 
   /// Bytes the daemon has not read yet.
   var unread: Int {
