@@ -42,6 +42,8 @@ install:
 	install -D -m 0755 -s $(RELEASE)/baudgate $(DESTDIR)$(PREFIX)/bin/baudgate
 	install -D -m 0644 systemd/baudgate.service $(DESTDIR)$(PREFIX)/lib/systemd/system/baudgate.service
 	install -D -m 0644 systemd/sysusers.d/baudgate.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/baudgate.conf
+	install -D -m 0644 etc/udev/60-baudgate.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-baudgate.rules
+	install -D -m 0644 etc/polkit-1/rules.d/50-baudgate.rules $(DESTDIR)$(PREFIX)/share/polkit-1/rules.d/50-baudgate.rules
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/baudgate/examples
 	install -m 0644 README.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/baudgate/
 	install -m 0644 etc/baudgate/examples/*.yaml $(DESTDIR)$(PREFIX)/share/doc/baudgate/examples/

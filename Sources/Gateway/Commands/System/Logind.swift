@@ -33,7 +33,7 @@ struct Logind: Sendable {
       let cause = said.isEmpty ? SystemError.message(of: -result) : said
       throw CommandError(
         .unavailable,
-        "logind does not restart the board: \(cause); is /etc/polkit-1/rules.d/50-baudgate.rules in place?")
+        "logind does not restart the board: \(cause); is polkit's rule 50-baudgate.rules installed?")
     }
   }
 }
