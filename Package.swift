@@ -58,7 +58,8 @@ let package = Package(
     room("Simulator", uses: ["Telemetry", "CKernel", flyingFox]),
     .executableTarget(name: "baudgated", dependencies: ["Gateway"], swiftSettings: strict),
     .executableTarget(
-      name: "baudgate", dependencies: ["Gateway", "Configuration", "Telemetry", "YAML", "CKernel", argumentParser], swiftSettings: strict),
+      name: "baudgate", dependencies: ["Gateway", "Configuration", "Telemetry", "YAML", "CKernel", argumentParser],
+      swiftSettings: strict),
     .executableTarget(
       name: "baudgate-simulator", dependencies: ["Simulator", "Telemetry", argumentParser], swiftSettings: strict),
 

@@ -5,10 +5,11 @@ internal import Simulator
 struct DemoCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "demo",
-    abstract: "Run two sensors, the real daemon and a server, and show what happens.",
+    abstract: "Run two sensors, a relay, the real daemon and a server, and show what happens.",
     discussion: """
-      On a terminal: c cuts the server off and brings it back, q quits. Elsewhere it prints plain lines and cuts the server \
-      off once by itself. At the end it says whether every reading arrived exactly once; the exit status is 0 if so.
+      On a terminal: c cuts the server off and brings it back, r switches the relay, q quits. Elsewhere it prints plain \
+      lines, switches the relay and cuts the server off once by itself. At the end it says whether every reading arrived \
+      and every command was answered exactly once; the exit status is 0 if so.
       """)
 
   @Option(help: "How long the sensors send. (default: 20; on a terminal until q)")

@@ -110,7 +110,10 @@ import Testing
     let server = gateway.server
     try await gateway.start()
     #expect(await server.wait(upTo: .seconds(20)) { server.claims.count == 1 }, "\(gateway.daemon.log)")
-    #expect(try await eventually { (try gateway.daemon.status()["gpio"] as? [String: [String: Any]])?["button"]?["value"] as? Bool == false })
+    #expect(
+      try await eventually {
+        (try gateway.daemon.status()["gpio"] as? [String: [String: Any]])?["button"]?["value"] as? Bool == false
+      })
     let input = try FileHandle(forWritingTo: URL(fileURLWithPath: gateway.scratch.file("chip/line5")))
     try input.write(contentsOf: Data("1".utf8))
     try input.close()

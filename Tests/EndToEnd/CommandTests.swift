@@ -108,7 +108,9 @@ import Testing
   @Test func aPulseEndsByItself() async throws {
     let gateway = try await Self.gateway()
     try await gateway.start()
-    #expect(await gateway.ask("pulseGpio", #"{"pin":"relay","duration":"300ms"}"#) == #"{"pin":"relay","value":1,"duration":"300ms"}"#)
+    #expect(
+      await gateway.ask("pulseGpio", #"{"pin":"relay","duration":"300ms"}"#)
+        == #"{"pin":"relay","value":1,"duration":"300ms"}"#)
     #expect(try await eventually { gateway.scratch.read("chip/line23") == "0" })
     await gateway.end()
   }
@@ -143,7 +145,9 @@ import Testing
   }
 
   /// The reply is lost on its way, so the server hands the command over again: it is answered again and not run again.
-  @Test(arguments: [Fault.storeThenDropConnection, .dropConnection, .reset, .emptyServerError, .status(502, body: "<html>")])
+  @Test(arguments: [
+    Fault.storeThenDropConnection, .dropConnection, .reset, .emptyServerError, .status(502, body: "<html>"),
+  ])
   func aLostReplyIsSentAgain(_ fault: Fault) async throws {
     let gateway = try await Self.gateway()
     try await gateway.start()

@@ -23,7 +23,8 @@ import Testing
         gateway.daemon.log.split(separator: "\n").contains { $0.hasPrefix("<3>") || $0.hasPrefix("<4>") }
       }, "\(fault): not a word; the log:\n\(gateway.daemon.log)")
     let call = try await gateway.baudgate("rpc", "m", "{}")
-    #expect(call.status == 1 || fault == .status(200, body: "null") || call.output.hasPrefix("{") || call.output == "[]\n")
+    #expect(
+      call.status == 1 || fault == .status(200, body: "null") || call.output.hasPrefix("{") || call.output == "[]\n")
     #expect(gateway.daemon.isRunning, "\(fault)")
     gateway.server.setFault(nil, scope: .everything)
     // Waits for what a person must mend last half a minute at first: a restart is quicker.

@@ -77,7 +77,9 @@ import Testing
   }
 
   /// The server commits and the answer never arrives: the daemon dies before, and after, the commit.
-  @Test(arguments: [RequestPhase.before, .after]) func provisioningSurvivesALostAnswer(_ phase: RequestPhase) async throws {
+  @Test(arguments: [RequestPhase.before, .after]) func provisioningSurvivesALostAnswer(_ phase: RequestPhase)
+    async throws
+  {
     let gateway = try await provisioning()
     let pid = Mutex<pid_t>(0)
     gateway.server.onRequest { kind, now in
@@ -96,7 +98,9 @@ import Testing
     await gateway.end()
   }
 
-  @Test(arguments: [Fault.storeThenDropConnection, .dropConnection, .hang(.milliseconds(200)), .emptyServerError, .captivePortal])
+  @Test(arguments: [
+    Fault.storeThenDropConnection, .dropConnection, .hang(.milliseconds(200)), .emptyServerError, .captivePortal,
+  ])
   func provisioningSurvivesABadAnswer(_ fault: Fault) async throws {
     let gateway = try await provisioning()
     gateway.server.setFault(fault, requests: 1, scope: .only(.provision))

@@ -62,7 +62,9 @@ import Testing
         $0.http2 = http2
         $0.requiresClientCertificate = true
       }
-    ) { #"ca: \#($0.caFile ?? ""), cert: \#($0.clientCertificate ?? ""), key: \#($0.clientKey ?? ""), pin: "\#($0.pin ?? "")", min_version: "1.3""# }
+    ) {
+      #"ca: \#($0.caFile ?? ""), cert: \#($0.clientCertificate ?? ""), key: \#($0.clientKey ?? ""), pin: "\#($0.pin ?? "")", min_version: "1.3""#
+    }
     let gateway = setup.gateway
     try await gateway.start()
     try gateway.line.send("N=1\n")
@@ -92,7 +94,8 @@ import Testing
       testDescription: "no client certificate", options: options { $0.requiresClientCertificate = true },
       tls: { "ca: \($0.caFile ?? "")" }, words: "certificate"),
     Refusal(
-      testDescription: "an expired certificate", options: options { $0.validity = .expired }, tls: { "ca: \($0.caFile ?? "")" },
+      testDescription: "an expired certificate", options: options { $0.validity = .expired },
+      tls: { "ca: \($0.caFile ?? "")" },
       words: "expired"),
     Refusal(
       testDescription: "a certificate that is not valid yet", options: options { $0.validity = .notYet },

@@ -1,8 +1,7 @@
-public import Telemetry
-
 internal import Configuration
 internal import EventLoop
 internal import Logging
+public import Telemetry
 internal import ThingsBoard
 
 /// What the command line asks the server where no daemon runs.

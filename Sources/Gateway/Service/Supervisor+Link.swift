@@ -30,7 +30,9 @@ extension Supervisor {
 
   /// What the integration calls this device; the device API needs no name.
   private func deviceName() async -> String? {
-    guard configuration.server.transport == .httpIntegration, let template = configuration.device.name else { return "" }
+    guard configuration.server.transport == .httpIntegration, let template = configuration.device.name else {
+      return ""
+    }
     var isTold = false
     while !Task.isCancelled {
       do throws(DeviceNameError) {

@@ -1,7 +1,7 @@
 internal import Foundation
 
-/// The whole way on one machine: two virtual sensors, the real daemon as its own process, the device API server, and a view
-/// of what happens between them.
+/// The whole way on one machine, up and down: two virtual sensors and a relay, the real daemon as its own process, the
+/// device API server, and a view of what happens between them.
 public final class Demo {
   /// How the demo runs.
   public struct Options: Sendable {
@@ -23,6 +23,7 @@ public final class Demo {
   private var lines: [(sensor: DemoSensor, line: VirtualSensor)] = []
   private var directory = ""
   private var daemon: ChildDaemon?
+  private var relay: DemoRelay?
   private var log: [String] = []
   private var logCount = 0
   private var allLog: [String] = []
@@ -89,11 +90,12 @@ public final class Demo {
     }
     directory = String(cString: made)
     do {
-      for name in ["state", "run"] {
+      for name in ["state", "run", "chip"] {
         try FileManager.default.createDirectory(atPath: "\(directory)/\(name)", withIntermediateDirectories: true)
       }
       try await server.start()
       let configuration = DemoConfiguration(serverURL: server.url, directory: directory, sensors: DemoSensor.all)
+      relay = DemoRelay(server, chip: configuration.chip)
       for sensor in DemoSensor.all {
         let template = sensor.template
         let line = try VirtualSensor(link: configuration.link(of: sensor), timing: sensor.timing, rate: sensor.rate) {
@@ -138,10 +140,12 @@ public final class Demo {
       switch event {
       case .stop, .key("q"), .key("Q"): return true
       case .key("c"), .key("C"): await setServer(!server.isListening)
+      case .key("r"), .key("R"): relay?.toggle()
       case .key: break
       case .tick:
         readLog()
         guard let daemon, daemon.isRunning else { return false }
+        if !isInteractive { relay?.tick(elapsed) }
         if elapsed >= nextShow {
           nextShow += view.interval
           view.show(snapshot())
@@ -199,7 +203,7 @@ public final class Demo {
             server.latest(of: sensor.key(name)).map { (name, $0.text) }
           })
       },
-      status: control.status(), counters: server.counters,
+      relay: relay?.summary ?? DemoRelay.Summary(), status: control.status(), counters: server.counters,
       requests: server.requests(after: server.counters.requests - Self.requestsShown), log: log, logCount: logCount)
   }
 
@@ -216,6 +220,9 @@ public final class Demo {
       view.show(snapshot())
     }
     var verdict = Verdict()
+    // Before the daemon ends: it leaves the relay at its safe value then.
+    verdict.faults += relay?.faults ?? []
+    verdict.commands = relay?.summary.answered ?? 0
     if isAlive, let daemon {
       if !(await daemon.stop(within: Self.stopLimit)) {
         verdict.faults.append("the daemon did not stop within \(Self.stopLimit)")
@@ -253,7 +260,7 @@ public final class Demo {
         numbers.allSatisfy { server.count(of: $0.0) >= $0.1 }
       }
       // Without an answer nothing is known of the queue.
-      if hasArrived, control.status()?.queueRecords ?? 0 == 0 { return true }
+      if hasArrived, relay?.isSettled ?? true, control.status()?.queueRecords ?? 0 == 0 { return true }
       readLog()
       if isInteractive { view.show(snapshot()) }
       // The acknowledgement follows the answer.

@@ -7,6 +7,9 @@ struct DemoConfiguration {
   var directory: String
   var sensors: [DemoSensor]
 
+  /// The simulated GPIO chip.
+  var chip: String { "\(directory)/chip" }
+
   func link(of sensor: DemoSensor) -> String { "\(directory)/\(sensor.port)" }
 
   var yaml: String {
@@ -17,6 +20,7 @@ struct DemoConfiguration {
         name: demo
         token: \(Self.token)
       state_directory: \(directory)/state
+      gpio: {chip: "simulated:\(chip)", lines: {relay: {line: \(DemoRelay.line), direction: output}}}
       ports:
 
       """

@@ -16,6 +16,7 @@ struct DemoSnapshot: Sendable {
   var isServerUp: Bool
   var daemonID: Int
   var sensors: [Sensor]
+  var relay: DemoRelay.Summary
   var status: DaemonStatus?
   var counters: ServerCounters
   /// The newest ones, newest last.

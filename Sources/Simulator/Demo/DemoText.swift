@@ -23,6 +23,14 @@ enum DemoText {
     return text
   }
 
+  /// The relay in one line: `on, 3 of 3 commands answered, the last after 0.8 ms`.
+  static func relay(_ relay: DemoRelay.Summary) -> String {
+    var text = relay.isOn.map { $0 ? "on" : "off" } ?? "unknown"
+    if relay.sent > 0 { text += ", \(relay.answered) of \(relay.sent) commands answered" }
+    if let latency = relay.latency { text += String(format: ", the last after %.1f ms", latency.inSeconds * 1000) }
+    return text
+  }
+
   static func pad(_ text: String, _ width: Int) -> String {
     text + String(repeating: " ", count: max(0, width - text.count))
   }

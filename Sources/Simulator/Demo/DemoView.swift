@@ -31,7 +31,7 @@ final class PlainView: DemoView {
     let server = snapshot.isServerUp ? "" : "   SERVER CUT OFF"
     print(
       DemoText.right(DemoText.seconds(snapshot.elapsed), 7) + "  " + sensors.joined(separator: "   ")
-        + "   queue \(DemoText.queue(snapshot.status))" + server)
+        + "   queue \(DemoText.queue(snapshot.status))   relay \(DemoText.relay(snapshot.relay))" + server)
     fflush(nil)
   }
 
@@ -60,7 +60,8 @@ final class LiveView: DemoView {
   func show(_ snapshot: DemoSnapshot) {
     let (columns, rows) = terminal.size
     let head = top(snapshot)
-    let foot = "c: \(snapshot.isServerUp ? "cut the server off" : "bring the server back")   q: quit"
+    let foot =
+      "c: \(snapshot.isServerUp ? "cut the server off" : "bring the server back")   r: switch the relay   q: quit"
     // The log takes what it needs, at most a quarter; the requests get the rest.
     let log = snapshot.log.suffix(max(2, rows / 4))
     let room = max(1, rows - head.count - log.count - 6)
@@ -103,6 +104,9 @@ final class LiveView: DemoView {
     let depth = snapshot.status?.queueRecords ?? 0
     let bar = String(repeating: "█", count: min(max(0, columns - 70), depth / 5))
     lines += [
+      DemoText.fit(
+        DemoText.pad("  relay", 12) + DemoText.pad("GPIO line \(DemoRelay.line)", 26) + DemoText.relay(snapshot.relay),
+        columns),
       "",
       Self.title("queue"),
       "  " + Self.colour(depth > 100 ? 33 : 32, DemoText.fit(DemoText.queue(snapshot.status) + " " + bar, columns - 2)),

@@ -4,6 +4,8 @@ struct Verdict: Sendable, Equatable {
   var expected = 0
   /// Of those, on the server with the right value, once.
   var arrived = 0
+  /// Commands that were answered once, with the line's new value.
+  var commands = 0
   /// What is wrong, one line each.
   var faults: [String] = []
 
@@ -11,7 +13,10 @@ struct Verdict: Sendable, Equatable {
 
   /// One line.
   var summary: String {
-    if isGood { return "PASS: \(arrived) of \(expected) readings arrived once, each with its own value, all DOUBLE" }
+    if isGood {
+      let down = commands > 0 ? "; \(commands) commands carried out and answered once" : ""
+      return "PASS: \(arrived) of \(expected) readings arrived once, each with its own value, all DOUBLE\(down)"
+    }
     let reason = expected == 0 ? "; no line was sent" : ""
     return "FAIL: \(arrived) of \(expected) readings arrived once\(reason)"
   }

@@ -49,7 +49,8 @@ final class GatewayUnderTest: @unchecked Sendable {
   ///   - ports: Port names, each a line at `tty-NAME` in the scratch directory.
   ///   - configuration: Makes the YAML from the set-up so far: the server's URL, and the scratch directory's files.
   init(
-    _ options: ServerOptions = ServerOptions(tokens: [token]), ports: [String] = [], environment: [String: String] = [:],
+    _ options: ServerOptions = ServerOptions(tokens: [token]), ports: [String] = [],
+    environment: [String: String] = [:],
     configuration: (_ url: String, _ scratch: Scratch) throws -> String
   ) async throws {
     scratch = try Scratch()
