@@ -71,6 +71,7 @@ import Testing
           name: demo
           token: DEMO_TOKEN_4b1f
         state_directory: /d/state
+        gpio: {chip: "simulated:/d/chip", lines: {relay: {line: 23, direction: output}}}
         ports:
           arduino: {path: /d/arduino, baud: 115200}
         sensors:
