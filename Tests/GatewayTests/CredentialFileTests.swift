@@ -36,6 +36,21 @@ import ThingsBoard
     }
   }
 
+  /// `sudo baudgate provision` before the service's first start.
+  @Test(.enabled(if: geteuid() == 0)) func whatRootMakesBelongsToTheDirectorysOwner() throws {
+    try CallRig.inDirectory { directory in
+      chown(directory, 65_534, 65_533)
+      let file = CredentialFile(directory: directory)
+      for credentials in [Self.old, Self.new] {
+        try file.save(credentials)
+        var status = stat()
+        #expect(stat(file.path, &status) == 0)
+        #expect(status.st_uid == 65_534 && status.st_gid == 65_533)
+        #expect(try Self.mode(file.path) == 0o600)
+      }
+    }
+  }
+
   @Test func withoutAFileThereIsNothing() throws {
     try CallRig.inDirectory { directory in
       let loaded = try CredentialFile(directory: directory).load()

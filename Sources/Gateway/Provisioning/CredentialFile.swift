@@ -140,6 +140,7 @@ struct CredentialFile: Sendable {
     do throws(SystemError) {
       let file = try create(temporary)
       defer { close(file) }
+      try StateOwner.give(file, in: directory)
       try afterStep(.created)
       try Self.write(file, bytes)
       try afterStep(.written)
