@@ -1,5 +1,6 @@
 import EventLoop
 import Foundation
+import Logging
 import Synchronization
 import Telemetry
 import Testing
@@ -46,7 +47,7 @@ private final class Gate: Sendable {
 
     init(
       _ loop: EventLoop, server: ReplyServer = ReplyServer(), storage: FakeStorage = FakeStorage(),
-      lines: FakeLines = FakeLines(), context change: (inout CommandContext) -> Void = { _ in }
+      lines: FakeLines = FakeLines(), log: Logger = quietLog, context change: (inout CommandContext) -> Void = { _ in }
     ) async throws {
       self.server = server
       self.storage = storage
@@ -54,7 +55,8 @@ private final class Gate: Sendable {
       var context = commandContext(lines: lines)
       change(&context)
       desk = CommandDesk(
-        on: loop, api: server, router: CommandRouter(context), ledger: CommandLedger(storage), log: quietLog)
+        on: loop, api: server, router: CommandRouter(context), ledger: CommandLedger(storage), log: log,
+        mendInterval: .milliseconds(1))
       try await desk.start()
     }
 
@@ -276,6 +278,54 @@ private final class Gate: Sendable {
     }
   }
 
+  /// The card lets go of a command's start after its time is up: it is known on the disk, but must not begin now.
+  @Test func whatTheCardHeldUpBeyondTheStopDoesNotBegin() throws {
+    try onCommandLoop { loop in
+      let card = HeldStorage()
+      let lines = FakeLines()
+      let server = ReplyServer()
+      let desk = CommandDesk(
+        on: loop, api: server, router: CommandRouter(commandContext(lines: lines)), ledger: CommandLedger(card),
+        log: quietLog)
+      try await desk.start()
+      let sent = try command(1, "setGpio", Self.set)
+      Task(executorPreference: loop) { await desk.received(sent, pollOpenedAt: .zero) }
+      try await Self.until(loop) { card.isHolding }
+      let stop = Task(executorPreference: loop) { await desk.stop(within: .zero) }
+      try await loop.sleep(for: CommandDesk.lastReplies + .milliseconds(200))
+      card.letGo()
+      await stop.value
+      #expect(lines.journal.isEmpty)
+      #expect(server.posted.isEmpty, "the next life answers")
+    }
+  }
+
+  @Test func whatItCarriesIsInNoLogLine() throws {
+    let lines = LogLines()
+    try onCommandLoop { loop in
+      let bench = try await Bench(loop, log: lines.logger) {
+        $0.status = { .object([.init("answer", .string("sesame-out"))]) }
+      }
+      try await bench.deliver(1, "serialWrite", #"{"port":"arduino","text":"sesame-in"}"#)
+      try await bench.deliver(2, "getStatus")
+      #expect(bench.server.posted.count == 2)
+    }
+    #expect(lines.count(of: "serialWrite") > 0)
+    #expect(lines.count(of: "sesame") == 0)
+  }
+
+  @Test func aDiskThatIsWellAgainIsNoticedWithoutACommand() throws {
+    try onCommandLoop { loop in
+      let storage = FakeStorage(CommandRecovery(problem: SystemError("open", errno: EROFS)))
+      storage.setFull(true)
+      let bench = try await Bench(loop, storage: storage)
+      #expect(await bench.desk.status.problem?.contains("Read-only") == true, "at the start")
+      try await Self.until(loop) { await bench.desk.status.problem?.contains("No space left") == true }
+      storage.setFull(false)
+      try await Self.until(loop) { await bench.desk.status.problem == nil }
+    }
+  }
+
   @Test func aStopTriesEachReplyOnceMoreAndLeavesTheRestToTheNextLife() throws {
     try onCommandLoop { loop in
       let server = ReplyServer([DeviceAPIError(.unreachable, "no answer", retryAfter: .seconds(50))])
@@ -320,4 +370,20 @@ private final class Gate: Sendable {
       #expect(server.posted.count == 2)
     }
   }
+}
+
+/// A card that takes its time over the first record.
+private final class HeldStorage: CommandStorage {
+  private let state = Mutex<(isHolding: Bool, isOpen: Bool)>((false, false))
+
+  var isHolding: Bool { state.withLock { $0.isHolding } }
+  func letGo() { state.withLock { $0.isOpen = true } }
+
+  func load() -> CommandRecovery { CommandRecovery() }
+  func append(_ record: CommandRecord, isDurable: Bool) throws(SystemError) {
+    state.withLock { $0.isHolding = true }
+    while !state.withLock({ $0.isOpen }) { usleep(1000) }
+  }
+  func mend() throws(SystemError) {}
+  func close() {}
 }

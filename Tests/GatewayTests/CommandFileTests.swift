@@ -47,6 +47,15 @@ import Testing
     #expect((attributes[.size] as? NSNumber)?.intValue == CommandFile.capacity)
   }
 
+  @Test(.enabled(if: geteuid() == 0)) func whatRootMakesBelongsToTheDirectorysOwner() throws {
+    let scratch = try CommandScratch()
+    chown(scratch.path, 65_534, 65_533)
+    let file = try Self.file(scratch, [Self.started(1)])
+    var status = stat()
+    #expect(stat(file.path, &status) == 0)
+    #expect(status.st_uid == 65_534 && status.st_gid == 65_533)
+  }
+
   @Test func aRecordTornAtAnyByteIsCutAndThoseBeforeItStay() throws {
     let scratch = try CommandScratch()
     _ = try Self.file(scratch, [Self.started(1), Self.finished(1), Self.started(2)])
@@ -162,6 +171,30 @@ import Testing
     try file.append(Self.started(2), isDurable: true)
     // What was refused did not run, so a restart must not take it for interrupted.
     #expect(Self.text(CommandFile(path: scratch.file("later/commands")).load()) == ["2 -"])
+  }
+
+  /// Root may write whatever its mode.
+  @Test(.enabled(if: geteuid() != 0)) func aReadOnlyDirectoryStillTellsWhatWasCarriedOut() throws {
+    let scratch = try CommandScratch()
+    _ = try Self.file(scratch, [Self.started(1), Self.finished(1)])
+    chmod(scratch.file("commands"), 0o400)
+    chmod(scratch.path, 0o500)
+    defer { chmod(scratch.path, 0o700) }
+    let file = CommandFile(path: scratch.file("commands"))
+    let recovery = file.load()
+    #expect(Self.text(recovery) == [#"1 {"pin":"relay"}"#])
+    #expect(recovery.problem?.errno == EACCES)
+    #expect(throws: SystemError.self) { try file.append(Self.started(2), isDurable: true) }
+  }
+
+  @Test func mendingMakesTheFileThatCouldNotBeMade() throws {
+    let scratch = try CommandScratch()
+    let file = CommandFile(path: scratch.file("later/commands"))
+    #expect(file.load().problem?.errno == ENOENT)
+    #expect(throws: SystemError.self) { try file.mend() }
+    try FileManager.default.createDirectory(atPath: scratch.file("later"), withIntermediateDirectories: true)
+    try file.mend()
+    #expect(CommandFile(path: scratch.file("later/commands")).load().finding == nil)
   }
 
   @Test func somethingElseInItsPlaceIsTold() throws {

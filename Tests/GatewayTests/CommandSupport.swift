@@ -107,6 +107,8 @@ final class ReplyServer: DeviceAPI {
   func answer(_ answers: [DeviceAPIError?]) { state.withLock { $0.answers = answers } }
 
   func reply(_ reply: JSON, to id: CommandID) async throws(DeviceAPIError) {
+    // As a request does.
+    if Task.isCancelled { throw DeviceAPIError(.cancelled, "was not asked") }
     let error = state.withLock { state in
       state.attempts += 1
       let answer = state.answers.count > 1 ? state.answers.removeFirst() : state.answers.first ?? nil
@@ -138,6 +140,9 @@ final class FakeStorage: CommandStorage {
       return state.isFull
     }
     if isFull { throw SystemError("pwrite", errno: ENOSPC) }
+  }
+  func mend() throws(SystemError) {
+    if state.withLock({ $0.isFull }) { throw SystemError("pwrite", errno: ENOSPC) }
   }
   func close() {}
 }

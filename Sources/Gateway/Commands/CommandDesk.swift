@@ -21,8 +21,12 @@ actor CommandDesk {
   static let replyBackoff = Backoff(first: .milliseconds(500), most: .seconds(30))
   /// What a server's Retry-After may ask for at most.
   static let retryAfterLimit = Duration.seconds(60)
+  /// How long after the commands themselves their replies may take at a stop.
+  static let lastReplies = Duration.seconds(1)
   /// How late old commands may be forgotten.
   private static let upkeepAccuracy = Duration.seconds(30)
+  /// How often a file that cannot be written is tried again.
+  static let mendInterval = Duration.seconds(60)
 
   /// Since the start.
   struct Status: Sendable, Equatable {
@@ -52,14 +56,23 @@ actor CommandDesk {
   private var refusals = 0
   private var isStopping = false
   private var tasks: [CommandKey: Task<Void, Never>] = [:]
+  /// The commands themselves, apart from their replies: a stop ends them first.
+  private var executions: [CommandKey: Task<Result<JSON, CommandError>, Never>] = [:]
   private var pauses: [CommandKey: Task<Void, Never>] = [:]
   private var waiters: [CommandKey: [Waiter]] = [:]
   private var upkeep: TimerSource?
+  /// Armed while the file cannot be written.
+  private var mending: TimerSource?
+  private let mendInterval: Duration
   private var generator = SystemRandomNumberGenerator()
   private var limiter = LogLimiter<String>(every: .seconds(600))
 
   /// - Parameter api: Where replies go.
-  init(on loop: EventLoop, api: any DeviceAPI, router: CommandRouter, ledger: CommandLedger, log: Logger) {
+  init(
+    on loop: EventLoop, api: any DeviceAPI, router: CommandRouter, ledger: CommandLedger, log: Logger,
+    mendInterval: Duration = CommandDesk.mendInterval
+  ) {
+    self.mendInterval = mendInterval
     self.loop = loop
     self.api = api
     self.router = router
@@ -85,7 +98,12 @@ actor CommandDesk {
     upkeep = try TimerSource(loop, clock: .boottime, accuracy: Self.upkeepAccuracy) { [weak self] in
       self?.assumeIsolated { $0.forgetOld() }
     }
+    mending = try TimerSource(loop, clock: .boottime, accuracy: mendInterval / 10) { [weak self] in
+      self?.assumeIsolated { $0.tryToMend() }
+    }
     let recovery = await ledger.load()
+    if isStopping { return }
+    if let problem = recovery.problem { note(problem) }
     if let finding = recovery.finding { log.error("\(finding)") }
     memory.restore(recovery.replies, now: Uptime.boottime)
     if !memory.isEmpty {
@@ -96,20 +114,27 @@ actor CommandDesk {
 
   /// Lets what runs end and replies go out, but no longer than `limit`. Polls are to be stopped before.
   ///
-  /// A command that is cut off is answered with `interrupted` in the next life. What a stalled card or a driver holds
-  /// ends when that lets go; the caller bounds it.
+  /// A command that is cut off is answered with `interrupted`: now, where a second suffices for that, else in the next
+  /// life. What a stalled card or a driver holds ends when that lets go; the caller bounds it.
   func stop(within limit: Duration) async {
     isStopping = true
     upkeep = nil
+    mending = nil
     for pause in pauses.values { pause.cancel() }
     let ending = Array(tasks.values)
-    let deadline = Task(executorPreference: loop) { [loop] in
+    let deadline = Task(executorPreference: loop) { [loop, weak self] in
       try await loop.sleep(for: limit)
+      await self?.endExecutions()
+      try await loop.sleep(for: Self.lastReplies)
       for task in ending { task.cancel() }
     }
     for task in ending { await task.value }
     deadline.cancel()
     await ledger.shutDown()
+  }
+
+  private func endExecutions() {
+    for execution in executions.values { execution.cancel() }
   }
 
   // MARK: Deliveries
@@ -198,7 +223,7 @@ actor CommandDesk {
         try await noteStart(key)
         isOnDisk = true
       }
-      reply = try await router.run(route)
+      reply = try await execute(route, key)
       counters.executed &+= 1
       note(command, key, "ok in \((Uptime.monotonic - began).forHumans)")
     } catch {
@@ -207,8 +232,6 @@ actor CommandDesk {
       note(command, key, "\(error.code.rawValue) in \((Uptime.monotonic - began).forHumans)")
     }
     running -= 1
-    log.debug(
-      "\(shortened(command.method)) \(shortened(command.params.text, to: 1024)) → \(shortened(reply.text, to: 1024))")
     var bytes: [UInt8] = []
     reply.write(into: &bytes)
     let kept = memory.reserve(bytes, for: key)
@@ -217,13 +240,23 @@ actor CommandDesk {
     await post(reply, key, command.method, hasLastingEffect: route.hasLastingEffect)
   }
 
+  /// As a task of its own, which a stop can end without ending the reply.
+  private func execute(_ route: CommandRouter.Route, _ key: CommandKey) async throws(CommandError) -> JSON {
+    let execution = Task(executorPreference: loop) { [router] () -> Result<JSON, CommandError> in
+      // The card may have held it up beyond the daemon's last moments.
+      if Task.isCancelled { return .failure(.interrupted) }
+      do throws(CommandError) { return .success(try await router.run(route)) } catch { return .failure(error) }
+    }
+    executions[key] = execution
+    defer { executions[key] = nil }
+    if Task.isCancelled { execution.cancel() }
+    return try await execution.value.get()
+  }
+
   private func noteStart(_ key: CommandKey) async throws(CommandError) {
     do throws(SystemError) {
       try await ledger.begin(key)
-      if counters.problem != nil {
-        counters.problem = nil
-        log.notice("the file commands can be written again: commands with lasting effect are carried out")
-      }
+      noteMended()
     } catch {
       tellOfProblem(error, "commands with lasting effect are refused, since after a power cut they could run twice")
       throw CommandError(
@@ -237,8 +270,34 @@ actor CommandDesk {
     }
   }
 
+  // MARK: A disk that cannot be written
+
+  private func note(_ problem: SystemError) {
+    counters.problem = problem.description
+    if mending?.isArmed == false { mending?.arm(after: mendInterval) }
+  }
+
+  private func noteMended() {
+    guard counters.problem != nil else { return }
+    counters.problem = nil
+    mending?.disarm()
+    log.notice("the file commands can be written again: commands with lasting effect are carried out")
+  }
+
+  /// Not by the next command alone: whoever looks at the status wants to know whether one would be carried out.
+  private func tryToMend() {
+    Task(executorPreference: loop) { await self.mend() }
+  }
+
+  private func mend() async {
+    do throws(SystemError) {
+      try await ledger.mend()
+      noteMended()
+    } catch { note(error) }
+  }
+
   private func tellOfProblem(_ error: SystemError, _ consequence: String) {
-    counters.problem = error.description
+    note(error)
     guard let suppressed = limiter.admit("disk") else { return }
     log.error(
       """

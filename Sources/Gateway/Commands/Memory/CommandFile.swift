@@ -8,6 +8,8 @@ struct CommandRecovery: Sendable {
   var replies: [(key: CommandKey, reply: [UInt8]?)] = []
   /// What a person should know: damage, or a disk that cannot be used.
   var finding: String?
+  /// Why nothing can be written, while it cannot.
+  var problem: SystemError?
 }
 
 /// Where steps of commands are kept. Every call may block; a ledger calls from one thread alone.
@@ -17,6 +19,10 @@ protocol CommandStorage: Sendable {
   /// - Parameter isDurable: Returns only when the record would survive a power cut.
   /// - Throws: `SystemError`; nothing may be assumed of the record then.
   func append(_ record: CommandRecord, isDurable: Bool) throws(SystemError)
+  /// Tries once more what has failed before; nothing happens where nothing has.
+  ///
+  /// - Throws: `SystemError`, where it still fails.
+  func mend() throws(SystemError)
   func close()
 }
 
@@ -65,9 +71,10 @@ final class CommandFile: CommandStorage, @unchecked Sendable {
     for record in scan?.records ?? [] { apply(record) }
     recovery.replies = ordered.map { ($0.key, $0.value.reply) }
     if let finding = scan.flatMap(setAsideIfDamaged) { recovery.finding = finding }
-    guard let scan, scan.condition == .clean else {
+    guard let scan, scan.condition == .clean, !needsRewrite else {
       do throws(SystemError) { try rewrite() } catch {
         needsRewrite = true
+        recovery.problem = error
         recovery.finding = """
           cannot write \(path) (\(error)): commands with lasting effect are refused until it can be written
           """
@@ -81,8 +88,16 @@ final class CommandFile: CommandStorage, @unchecked Sendable {
   /// - Returns: `nil` where there is no file. A descriptor for writing is kept where one is to be had.
   private func read() throws(SystemError) -> CommandScan? {
     let file: CInt
+    var isWritable = true
     do throws(SystemError) {
-      file = try check("open") { bg_open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0) }
+      do throws(SystemError) {
+        file = try check("open") { bg_open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0) }
+      } catch {
+        // A card that has become read-only still tells what was carried out.
+        guard [EROFS, EACCES, EPERM].contains(error.errno) else { throw error }
+        file = try check("open") { bg_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0) }
+        isWritable = false
+      }
     } catch {
       if error.errno == ENOENT { return nil }
       throw error
@@ -103,9 +118,9 @@ final class CommandFile: CommandStorage, @unchecked Sendable {
       _ = Glibc.close(file)
       throw error
     }
-    descriptor = file
+    if isWritable { descriptor = file } else { _ = Glibc.close(file) }
     // A file that is shorter than it was made cannot be appended to without growing it.
-    if count < Self.capacity { needsRewrite = true }
+    needsRewrite = count < Self.capacity || !isWritable
     bytes.removeLast(Self.capacity - count)
     return CommandScan(bytes)
   }
@@ -151,6 +166,10 @@ final class CommandFile: CommandStorage, @unchecked Sendable {
     }
   }
 
+  func mend() throws(SystemError) {
+    if descriptor < 0 || needsRewrite { try rewrite() }
+  }
+
   private func apply(_ record: CommandRecord) {
     switch record.kind {
     case .head: break
@@ -182,6 +201,7 @@ final class CommandFile: CommandStorage, @unchecked Sendable {
     unlink(temporary)
     let file = try check("open") { bg_open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600) }
     do throws(SystemError) {
+      try StateOwner.give(file, in: directory)
       try write(bytes, to: file, at: 0)
       try check("fsync") { fsync(file) }
       try check("rename") { rename(temporary, path) }
@@ -198,11 +218,13 @@ final class CommandFile: CommandStorage, @unchecked Sendable {
     needsRewrite = false
   }
 
+  private var directory: String {
+    let directory = path[..<(path.lastIndex(of: "/") ?? path.startIndex)]
+    return directory.isEmpty ? "." : String(directory)
+  }
+
   private func synchronizeDirectory() throws(SystemError) {
-    let directory = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
-    let descriptor = try check("open") {
-      bg_open(directory.isEmpty ? "." : directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
-    }
+    let descriptor = try check("open") { bg_open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) }
     defer { _ = Glibc.close(descriptor) }
     try check("fsync") { fsync(descriptor) }
   }

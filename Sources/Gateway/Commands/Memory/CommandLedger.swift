@@ -43,6 +43,13 @@ struct CommandLedger: Sendable {
     }
   }
 
+  /// Makes the file one that can be written, where an earlier write has failed.
+  ///
+  /// - Throws: `SystemError`, where it still cannot.
+  func mend() async throws(SystemError) {
+    try await pool.run { [storage] () throws(SystemError) in try storage.mend() }
+  }
+
   /// Returns when all that was asked for is written.
   func shutDown() async {
     await pool.run { [storage] in storage.close() }
