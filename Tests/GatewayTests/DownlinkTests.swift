@@ -357,6 +357,22 @@ import ThingsBoard
         == "the server does not know the token; commands do not arrive meanwhile, next try in 30 s")
   }
 
+  /// A command nobody can read was answered and is over: a line, and no outage.
+  @Test func whatCannotBeReadIsToldAndNoOutage() {
+    let lines = LogLines()
+    var journal = PollJournal(.commands, log: lines.logger)
+    let poison = DeviceAPIError(.poison, "sent command 7, which cannot be read")
+    for _ in 0..<20 {
+      journal.failed(poison, next: .seconds(1), inARow: 1)
+      journal.answered()
+    }
+    #expect(lines.told.map(\.text) == ["the server sent command 7, which cannot be read"])
+    #expect(!journal.status.isFailing && journal.status.lastError != nil)
+    // One that comes again each time holds up all behind it.
+    journal.failed(poison, next: .seconds(2), inARow: 2)
+    #expect(journal.status.isFailing && lines.told.count == 2)
+  }
+
   @Test func whatThisSideGaveUpIsNotTold() {
     let lines = LogLines()
     var journal = PollJournal(.commands, log: lines.logger)

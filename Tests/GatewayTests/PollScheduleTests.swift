@@ -86,6 +86,9 @@ import ThingsBoard
   static let rows = [
     Row(testDescription: "no network", error: .broken, bounds: .zero ... .seconds(1)),
     Row(testDescription: "an empty 500", error: .init(.serverError, "500"), bounds: .zero ... .seconds(1)),
+    Row(
+      testDescription: "a command nobody can read", error: .init(.poison, "sent command 7"),
+      bounds: .zero ... .seconds(1)),
     Row(testDescription: "401", error: .unknownToken, bounds: .zero ... .seconds(30)),
     Row(testDescription: "deleted", error: .init(.deviceDeleted, "403"), bounds: .zero ... .seconds(30)),
     Row(

@@ -80,6 +80,9 @@ actor CommandPolls {
     if journal.status.state != .off && journal.status.state != .unsupported { journal.status.state = .stopped }
   }
 
+  /// Whether commands do not arrive at present.
+  var isFailing: Bool { polls?.assumeIsolated { $0.isFailing } ?? journal.status.isFailing }
+
   var status: PollStatus {
     get async {
       guard let polls else { return journal.status }

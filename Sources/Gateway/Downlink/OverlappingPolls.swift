@@ -81,6 +81,8 @@ actor OverlappingPolls<Answer: Sendable> {
     if journal.status.state != .unsupported { journal.status.state = .stopped }
   }
 
+  var isFailing: Bool { journal.status.isFailing }
+
   var status: PollStatus {
     var status = journal.status
     status.open = schedule.polls.count

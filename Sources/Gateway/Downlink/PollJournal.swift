@@ -16,6 +16,7 @@ struct PollJournal {
   private let words: Words
   private let log: Logger
   private var outages = OutageLog()
+  private var limiter = LogLimiter<String>(every: .seconds(600))
 
   init(_ words: Words, log: Logger) {
     self.words = words
@@ -38,6 +39,13 @@ struct PollJournal {
   mutating func failed(_ error: DeviceAPIError, next: Duration?, inARow: Int) {
     guard error.code != .cancelled else { return }
     status.lastError = (error.message, error.code, .now())
+    // What the server sent is at fault, not the way to it.
+    if error.code == .poison, inARow <= 1 {
+      if let suppressed = limiter.admit("poison") {
+        log.warning("the server \(error.message)\(LogLimiter<String>.note(suppressed))")
+      }
+      return
+    }
     guard let next, inARow > 1 || error.code.needsPerson else {
       log.debug("a poll failed: the server \(error.message)")
       return

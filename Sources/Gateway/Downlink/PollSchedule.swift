@@ -131,7 +131,11 @@ struct PollSchedule {
     // One that waited that long had reached the server.
     if age >= poll.asked / 2 { quick.reset() }
     failures += 1
-    let delay = PollTiming.delay(after: error, quick: &quick, slow: &slow, using: &generator)
+    // What one answer held is no reason to let what follows wait for a person.
+    let delay =
+      error.code == .poison
+      ? quick.next(using: &generator)
+      : PollTiming.delay(after: error, quick: &quick, slow: &slow, using: &generator)
     let time = max(now + delay, earliest)
     due = time
     return actions + [.failing(next: time - now, inARow: failures)]
