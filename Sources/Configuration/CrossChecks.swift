@@ -18,7 +18,9 @@ struct CrossChecks {
   ///   - server: `nil` where it was refused.
   ///   - rpc: `nil` where it was refused or is not there.
   func run(_ server: ServerOptions?, _ downlink: DownlinkOptions, _ rpc: RPCOptions?) {
-    sensors.check(against: ports, diagnostics)
+    // Where the server was refused, the mistake is told of and this is no news.
+    let takesCommands = server.map { GatewayConfiguration.takesCommands($0, downlink) } ?? true
+    sensors.check(against: ports, opensAll: takesCommands, diagnostics)
     checkKeys()
     for method in RPCOptions.bindable {
       lines.check(

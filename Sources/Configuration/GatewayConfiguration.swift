@@ -39,6 +39,13 @@ public struct GatewayConfiguration: Sendable {
   /// What is legal and yet worth a look, as `file:line:column: warning: …`.
   public var warnings: [String]
 
+  /// Whether commands can come, so that a port is of use without a sensor.
+  public var takesCommands: Bool { Self.takesCommands(server, downlink) }
+
+  static func takesCommands(_ server: ServerOptions, _ downlink: DownlinkOptions) -> Bool {
+    downlink.rpc != .off && server.transport == .deviceAPI
+  }
+
   /// What no log line may hold: of the device, of claiming and of the proxy.
   public var secrets: [Secret] { device.secrets + [claim?.secret].compactMap { $0 } + server.proxy.secrets }
 }

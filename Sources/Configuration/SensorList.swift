@@ -25,12 +25,14 @@ struct SensorList {
   }
 
   /// Reports names without a port, ports without a name and mixed protocols.
-  func check(against ports: Ports, _ diagnostics: Diagnostics) {
-    checkPorts(ports, diagnostics)
+  ///
+  /// - Parameter opensAll: Whether a port without a sensor is opened all the same, for commands.
+  func check(against ports: Ports, opensAll: Bool, _ diagnostics: Diagnostics) {
+    checkPorts(ports, opensAll, diagnostics)
     checkProtocols(diagnostics)
   }
 
-  private func checkPorts(_ ports: Ports, _ diagnostics: Diagnostics) {
+  private func checkPorts(_ ports: Ports, _ opensAll: Bool, _ diagnostics: Diagnostics) {
     let names = ports.names
     var used: Set<String> = []
     for entry in entries {
@@ -42,8 +44,9 @@ struct SensorList {
       let near = nearestWord(to: port, among: names).map { "; did you mean \(quoted($0))?" } ?? ""
       diagnostics.error(at: node, "\(entry.node.path).port is \(quoted(port)); \(known)\(near)")
     }
+    guard !opensAll else { return }
     for port in ports.entries where !used.contains(port.node.name) && port.options != nil {
-      diagnostics.warning(at: port.node.key, "\(port.node.path) has no sensor and stays closed")
+      diagnostics.warning(at: port.node.key, "\(port.node.path) has no sensor and, without commands, stays closed")
     }
   }
 

@@ -102,9 +102,10 @@ import ThingsBoard
     Row(
       "no sensors", Sample.head, "f:1:1: warning: there are no sensors; nothing will be sent"),
     Row(
-      "a port without a sensor",
-      Sample.head + Sample.sensors.replacing("sensors:", with: "  spare: {path: /d}\nsensors:"),
-      "f:5:3: warning: ports.spare has no sensor and stays closed"),
+      "a port without a sensor, and no commands",
+      Sample.head + Sample.sensors.replacing("sensors:", with: "  spare: {path: /d}\nsensors:")
+        + "downlink: {rpc: off}\n",
+      "f:5:3: warning: ports.spare has no sensor and, without commands, stays closed"),
     Row(
       "http beyond this machine", "server: {url: http://192.0.2.1}\n" + Sample.device + Sample.sensors,
       "f:1:15: warning: server.url: over http the token travels unencrypted; prefer https"),
@@ -112,6 +113,16 @@ import ThingsBoard
 
   @Test(arguments: warned) func warns(_ row: Row) throws {
     #expect(try load(row.text).get().warnings == row.expected)
+  }
+
+  /// A command may write to it.
+  @Test(arguments: ["on", "5m"]) func aPortWithoutASensorIsNoMistakeWhereCommandsCome(_ rpc: String) throws {
+    let text =
+      Sample.head + Sample.sensors.replacing("sensors:", with: "  spare: {path: /d}\nsensors:")
+      + "downlink: {rpc: \(rpc)}\n"
+    let configuration = try load(text).get()
+    #expect(configuration.warnings.isEmpty)
+    #expect(configuration.takesCommands)
   }
 
   @Test(arguments: [
