@@ -234,6 +234,17 @@ import ThingsBoard
     #expect(shorter["summary"]?.text == #""well""#)
   }
 
+  @Test func theStatusSaysNoSharedAttributesValue() throws {
+    var context = commandContext()
+    let shared = JSON.object([.init("keys", .integer(1)), .init("values", .object([.init("wifi", .string("sesame"))]))])
+    context.status = { .object([.init("summary", .string("well")), .init("shared_attributes", shared)]) }
+    let router = CommandRouter(context)
+    let sent = try command(1, "getStatus")
+    try onCommandLoop { _ in
+      #expect(await Self.reply(of: router, to: sent) == #"{"summary":"well","shared_attributes":{"keys":1}}"#)
+    }
+  }
+
   @Test func anUnknownMethodsNameIsCutInTheMessage() throws {
     let router = CommandRouter(commandContext())
     let sent = try command(1, String(repeating: "x", count: 5000))

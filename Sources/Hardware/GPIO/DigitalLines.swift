@@ -28,6 +28,13 @@ extension DigitalLines {
   }
 }
 
+extension [GPIOLineOptions] {
+  /// What dashboards call a line: its number, or its name where several chips have that number.
+  public func pinName(of line: GPIOLineOptions) -> String {
+    lazy.filter { $0.offset == line.offset }.count == 1 ? "\(line.offset)" : line.name
+  }
+}
+
 /// How a command names a line: `"relay"`, `23` or `"23"`.
 public enum PinReference: Sendable, Hashable, CustomStringConvertible {
   case name(String)

@@ -33,8 +33,7 @@ struct GPIOStatusCommand: Command {
     for line in lines.lines {
       do throws(GPIOError) {
         let value = try await lines.value(of: line.name)
-        let isUnique = lines.lines.lazy.filter { $0.offset == line.offset }.count == 1
-        members.append(.init(isUnique ? "\(line.offset)" : line.name, .bool(value)))
+        members.append(.init(lines.lines.pinName(of: line), .bool(value)))
       } catch {
         failure = error
       }

@@ -1,6 +1,7 @@
 internal import Telemetry
 
-/// `getStatus`: what `baudgate status --json` prints, shortened where it is more than a reply may hold.
+/// `getStatus`: what `baudgate status --json` prints, without the shared attributes' values, which may be secrets that
+/// whoever sends commands may not see, and shortened where it is more than a reply may hold.
 struct StatusCommand: Command {
   /// Bytes of the reply; the server takes 64 KiB with what a proxy may add.
   static let sizeLimit = 60 << 10
@@ -10,7 +11,7 @@ struct StatusCommand: Command {
   func hasLastingEffect(_: String, _: JSON, _: CommandContext) -> Bool { false }
 
   func run(_: String, _: JSON, _ context: CommandContext) async throws(CommandError) -> JSON {
-    Self.shortened(await context.status(), to: Self.sizeLimit)
+    Self.shortened(Self.withoutSharedValues(await context.status()), to: Self.sizeLimit)
   }
 
   /// First the sensors lose their values and units, which are telemetry anyhow; then the largest members go, and are
@@ -34,8 +35,16 @@ struct StatusCommand: Command {
     .object(members + [JSON.Member("left_out", .array(leftOut))])
   }
 
-  private static func withoutValues(_ sensor: JSON) -> JSON {
-    guard case .object(let members) = sensor else { return sensor }
+  static func withoutSharedValues(_ status: JSON) -> JSON {
+    guard case .object(var members) = status else { return status }
+    for index in members.indices where members[index].name == "shared_attributes" {
+      members[index].value = withoutValues(members[index].value)
+    }
+    return .object(members)
+  }
+
+  private static func withoutValues(_ part: JSON) -> JSON {
+    guard case .object(let members) = part else { return part }
     return .object(members.filter { $0.name != "values" && $0.name != "units" })
   }
 
