@@ -6,7 +6,7 @@ internal import Telemetry
 struct Status: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what the running daemon is doing.",
-    discussion: "Sensors with their last values, ports, the queue and the way to the server.")
+    discussion: "Sensors with their last values, ports, GPIO lines, the queue, the way to the server and back.")
 
   @OptionGroup var options: ConfigurationOption
 

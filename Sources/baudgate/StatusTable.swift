@@ -18,8 +18,42 @@ struct StatusTable {
           (word(port.value, "last_error"), 0),
         ]))
     }
-    lines += ["", "QUEUE   " + facts("queue"), "UPLINK  " + facts("uplink")]
+    lines += gpio + calls + [""]
+    for (title, section) in Self.sections where report[section] != nil {
+      lines.append(row([(title, 14), (facts(section), 0)]))
+    }
     return lines.joined(separator: "\n")
+  }
+
+  /// Sections of which one line suffices, those there are.
+  private static let sections = [
+    ("QUEUE", "queue"), ("UPLINK", "uplink"), ("PROVISIONING", "provisioning"), ("COMMANDS", "commands"),
+    ("SHARED", "shared_attributes"), ("CLIENT", "client_attributes"),
+  ]
+
+  private var gpio: [String] {
+    let entries = members("gpio")
+    if entries.isEmpty { return [] }
+    return ["", "GPIO             LINE  DIRECTION  VALUE   CHANGES  LAST ERROR"]
+      + entries.map { line in
+        let value = line.value["value"].map { $0 == .bool(true) ? "on" : "off" } ?? "unknown"
+        return row([
+          (oneLine(line.name), 17), (word(line.value, "line"), 6), (word(line.value, "direction"), 11), (value, 8),
+          (word(line.value, "changes"), 9), (word(line.value, "last_error"), 0),
+        ])
+      }
+  }
+
+  private var calls: [String] {
+    let entries = members("calls")
+    if entries.isEmpty { return [] }
+    return ["", "CALL             CALLS      ANSWERS    ERRORS  LAST ERROR"]
+      + entries.map { call in
+        row([
+          (oneLine(call.name), 17), (word(call.value, "calls"), 11), (word(call.value, "answers"), 11),
+          (word(call.value, "errors"), 8), (word(call.value, "last_error"), 0),
+        ])
+      }
   }
 
   private var sensors: [String] {
@@ -43,8 +77,12 @@ struct StatusTable {
     }.joined(separator: "  ")
   }
 
+  /// What is nested, such as the shared attributes themselves, is for `--json`.
   private func facts(_ section: String) -> String {
-    members(section).map { "\($0.name)=\(Self.plain($0.value))" }.joined(separator: "  ")
+    members(section).compactMap { member in
+      if case .object = member.value { return nil }
+      return "\(member.name)=\(Self.plain(member.value))"
+    }.joined(separator: "  ")
   }
 
   private func members(_ section: String) -> [JSON.Member] {

@@ -94,6 +94,10 @@ import Testing
     #expect(gateway.scratch.read("chip/line23") == "1")
     #expect(await gateway.ask("readNow", #"{"sensor":"climate"}"#) == #"{"temperature":21.5}"#)
     #expect(await gateway.ask("getStatus")?.contains(#""summary":"#) == true)
+    let table = try await gateway.baudgate("status").output
+    for part in ["\nGPIO ", "\nrelay            23    output     on ", "\nCOMMANDS ", "\nSHARED ", "\nCLIENT "] {
+      #expect(table.contains(part), "\(part) is missing:\n\(table)")
+    }
     let line = try gateway.line
     #expect(try await eventually { line.received().contains("LED=1\n") })
     for row in Self.errors {
@@ -168,6 +172,92 @@ import Testing
       #expect(gateway.scratch.read("runs") == String(repeating: "ran\n", count: turn))
       gateway.server.restartMemory()
     }
+    await gateway.end()
+  }
+
+  /// A port without a sensor is there for commands, and says which of the two it is where none come.
+  @Test(arguments: [true, false]) func aPortWithoutASensorIsOpenedForCommands(_ takesCommands: Bool) async throws {
+    let gateway = try await GatewayUnderTest(ports: ["line"]) { url, scratch in
+      """
+      server: {url: \(url)}
+      device: {token: \(GatewayUnderTest.token)}
+      downlink: {rpc: \(takesCommands ? "on" : "off")}
+      ports:
+        line: {path: \(scratch.file("tty-line")), baud: 9600}
+        gone: {path: \(scratch.file("tty-gone")), baud: 9600}
+      """
+    }
+    guard takesCommands else {
+      try gateway.daemon.start()
+      #expect(gateway.daemon.log.contains("ports.line has no sensor and, without commands, stays closed"))
+      #expect((try gateway.daemon.status()["ports"] as? [String: Any])?.isEmpty == true)
+      return await gateway.end()
+    }
+    try await gateway.start()
+    #expect(!gateway.daemon.log.contains("ports.line"))
+    let line = try gateway.line
+    try line.send("nobody reads this\n")
+    #expect(
+      await gateway.ask("serialWrite", #"{"port":"line","hex":"4F 4B 0A"}"#) == #"{"written":3}"#)
+    #expect(try await eventually { line.received() == "OK\n" })
+    // And the server knows at once which of the ports are there.
+    let server = gateway.server
+    #expect(
+      await server.wait(upTo: .seconds(20)) {
+        let ports = server.clientAttributes(token: GatewayUnderTest.token)["ports"]?.text ?? ""
+        return ports.contains(#"tty-line","found":true"#) && ports.contains(#"tty-gone","found":false"#)
+      })
+    let reply = await gateway.ask("serialWrite", #"{"port":"gone","text":"x"}"#) ?? ""
+    #expect(reply.hasPrefix(#"{"error":{"code":"unavailable""#), "\(reply)")
+    #expect(gateway.daemon.terminate() == 0)
+    await gateway.end()
+  }
+
+  /// An orderly stop while a program runs: the server hears of it now, not only after the next start.
+  @Test func aStopAnswersWhatItCutsOffAndPanelsSeeWhatOutputsAreLeftAt() async throws {
+    let gateway = try await Self.gateway(runLimit: "60s")
+    try await gateway.start()
+    #expect(await gateway.isPolling())
+    #expect(await gateway.ask("setValue", "true") == "true")
+    let server = gateway.server
+    let token = GatewayUnderTest.token
+    #expect(await server.wait(upTo: .seconds(20)) { server.clientAttributes(token: token)["23"]?.text == "true" })
+    #expect(await gateway.isPolling())
+    let id = server.sendCommand("run", params: #"{"command":"sleep"}"#, token: token, lifetime: .seconds(60))
+    #expect(await server.wait(upTo: .seconds(20)) { server.commandDeliveries(id: id, token: token) > 0 })
+    #expect(
+      try await eventually { (try gateway.daemon.status()["commands"] as? [String: Any])?["pending"] as? Int == 1 })
+    #expect(gateway.daemon.terminate() == 0)
+    let replies = server.outcome(of: id, token: token)?.replies ?? []
+    #expect(replies.count == 1 && "\(replies)".contains("interrupted"), "\(replies)\n\(gateway.daemon.log)")
+    #expect(gateway.scratch.read("chip/line23") == "0")
+    #expect(server.clientAttributes(token: token)["23"]?.text == "false", "the output was left off")
+    await gateway.end()
+  }
+
+  /// A board that only takes commands: the wrong token shows, though there is no reading to be refused; and so does a
+  /// state directory that went away.
+  @Test func theStatusShowsThatCommandsDoNotComeOrWouldBeRefused() async throws {
+    let gateway = try await Self.gateway()
+    try await gateway.start()
+    #expect(await gateway.isPolling())
+    let scratch = gateway.scratch
+    @Sendable func summary() throws -> String { try gateway.daemon.status()["summary"] as? String ?? "" }
+    #expect(try await eventually { try summary().contains("server in reach") })
+    // A directory in place of the file that replaces it: nothing can be written but by a new file.
+    try FileManager.default.removeItem(atPath: scratch.file("state/commands"))
+    try FileManager.default.createDirectory(atPath: scratch.file("state/commands"), withIntermediateDirectories: false)
+    gateway.daemon.kill()
+    try await gateway.start()
+    let reply = await gateway.ask("setValue", "true") ?? ""
+    #expect(reply.hasPrefix(#"{"error":{"code":"unavailable""#), "\(reply)")
+    #expect(try summary().contains("DEGRADED: commands with lasting effect are refused"))
+    #expect((try gateway.daemon.status()["commands"] as? [String: Any])?["problem"] != nil)
+    #expect(await gateway.ask("getValue") == "false")
+    gateway.server.setFault(.status(401), scope: .polls)
+    await gateway.server.cutOff()
+    try await gateway.server.bringBack()
+    #expect(try await eventually { try summary().contains("commands do not arrive") }, "\(gateway.daemon.log)")
     await gateway.end()
   }
 

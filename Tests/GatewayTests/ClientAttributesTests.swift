@@ -123,7 +123,7 @@ private func reading(_ name: String, _ value: Value) throws -> Reading { Reading
     try CallRig.run { loop in
       let rig = Rig(loop, pace: pace)
       try await body(rig)
-      await rig.attributes.stop()
+      await rig.attributes.stop(within: .seconds(5))
     }
   }
 
@@ -139,6 +139,41 @@ private func reading(_ name: String, _ value: Value) throws -> Reading { Reading
       await rig.api.posted.reaches(2)
       #expect(
         rig.api.posts == [["site": .string("north"), "floor": .long(2)], ["floor": .long(4), "door": .bool(true)]])
+    }
+  }
+
+  /// The levels outputs are left at are the last thing that changes.
+  @Test func aStopSendsWhatWaits() throws {
+    try Self.onRig { rig in
+      try await rig.attributes.start()
+      await rig.attributes.set([try reading("23", .bool(false))])
+      await rig.attributes.stop(within: .seconds(5))
+      #expect(rig.api.posts == [["23": .bool(false)]])
+      await rig.attributes.set([try reading("23", .bool(true))])
+      await CallRig.settle()
+      #expect(rig.api.posts.count == 1, "nothing after it")
+    }
+  }
+
+  @Test func aStopWaitsForNoServerThatHangsAndForNoRetry() throws {
+    try CallRig.run { loop in
+      let rig = Rig(loop, pace: CallRig.patient)
+      rig.api.onAttributes = { _ throws(DeviceAPIError) in
+        try? await loop.sleep(for: .seconds(3600))
+        throw DeviceAPIError(.cancelled, "given up")
+      }
+      try await rig.attributes.start()
+      await rig.attributes.set([try reading("23", .bool(false))])
+      await rig.attributes.stop(within: .milliseconds(20))
+      #expect(rig.api.posts.count == 1)
+      let other = Rig(loop, pace: CallRig.patient)
+      other.api.onAttributes = { _ throws(DeviceAPIError) in throw .down }
+      try await other.attributes.start()
+      await other.attributes.set([try reading("23", .bool(false))])
+      await other.api.posted.reaches(1)
+      await CallRig.settle()
+      await other.attributes.stop(within: .seconds(20))
+      #expect(other.api.posts.count == 1)
     }
   }
 

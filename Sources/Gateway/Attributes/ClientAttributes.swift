@@ -77,12 +77,24 @@ actor ClientAttributes {
     timerFired()
   }
 
-  /// Sends nothing any more.
-  func stop() async {
-    life = .over
+  /// Sends what still waits, such as the levels outputs were left at, but no longer than `limit`; then nothing any more.
+  func stop(within limit: Duration) async {
+    // What failed a moment ago fails again.
+    if life == .running, !isBackingOff { timerFired() }
     timer = nil
-    delivery?.cancel()
+    let deadline = Task(executorPreference: loop) { [loop, weak self] in
+      try await loop.sleep(for: limit)
+      await self?.giveUpSending()
+    }
+    // A failure ends it as well: there is no timer any more for the next attempt.
     await delivery?.value
+    deadline.cancel()
+    life = .over
+  }
+
+  private func giveUpSending() {
+    life = .over
+    delivery?.cancel()
   }
 
   // MARK: What is wanted

@@ -50,6 +50,7 @@ struct DownlinkStatus: Sendable {
       ("executed", commands.executed), ("failed", commands.failed), ("duplicates", commands.duplicates),
       ("refused", commands.refused), ("pending", UInt64(clamping: commands.pending)),
     ].map { .init($0.0, .integer(Int64(clamping: $0.1))) }
+      + (commands.problem.map { [.init("problem", .string($0))] } ?? [])
   }
 
   private func clientMembers(at now: CaptureTime) -> [JSON.Member] {

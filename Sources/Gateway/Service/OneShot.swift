@@ -1,5 +1,6 @@
 internal import Configuration
 internal import EventLoop
+internal import Glibc
 internal import Logging
 public import Telemetry
 internal import ThingsBoard
@@ -38,6 +39,8 @@ public enum OneShot {
         case .held(let holder):
           let who = holder.map { " (process \($0))" } ?? ""
           return .failure("a daemon runs\(who), but nobody answers at \(configuration.controlSocket ?? "its socket")")
+        case .system(let error) where error.errno == EACCES || error.errno == EPERM:
+          return .failure("\(error); ask as root or as the service's user: `sudo baudgate …`")
         case .system(let error):
           return .failure("\(error); the service makes its state directory when it starts")
         }

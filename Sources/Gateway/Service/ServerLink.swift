@@ -11,7 +11,7 @@ internal import ThingsBoard
 actor ServerLink {
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-  /// Time for commands under way at a stop.
+  /// Time for commands under way at a stop; `CommandDesk.lastReplies` come after it.
   static let commandLimit = Duration.seconds(3)
   /// Time for the last delivery at a stop.
   static let flushLimit = Duration.seconds(5)
@@ -26,6 +26,7 @@ actor ServerLink {
   private let clientAttributes: ClientAttributes
   private let calls: ScheduledCalls
   private let claimer: Claimer
+  private var isStopping = false
 
   /// - Parameters:
   ///   - transport: Speaks for this device.
@@ -69,6 +70,9 @@ actor ServerLink {
     try await uplink.start()
     try await clientAttributes.start()
     try await desk.start()
+    // The desk has read from the card, which may have taken until a stop: a poll opened now would take commands that
+    // nobody carries out.
+    if isStopping { return }
     try await commandPolls.start()
     try await sharedAttributes.start()
     try await calls.start()
@@ -77,6 +81,7 @@ actor ServerLink {
 
   /// Ends what comes down: no command arrives afterwards, and those under way are over or given up.
   func stopDownlink() async {
+    isStopping = true
     await claimer.stop()
     await calls.stop()
     await commandPolls.stop()
@@ -86,8 +91,9 @@ actor ServerLink {
 
   /// Delivers what can be delivered in time.
   func stopUplink() async {
-    await clientAttributes.stop()
+    async let attributes: Void = clientAttributes.stop(within: Self.flushLimit)
     await uplink.stop(within: Self.flushLimit)
+    await attributes
   }
 
   /// Takes a new token in the place of the one before.
@@ -121,6 +127,15 @@ actor ServerLink {
   var uplinkStatus: Uplink.Status { get async { await uplink.status } }
 
   nonisolated var isFailing: Bool { uplink.assumeIsolated { $0.status.isFailing } }
+
+  /// Whether the server is asked for commands in vain.
+  nonisolated var commandsFail: Bool { commandPolls.assumeIsolated { $0.isFailing } }
+
+  /// Why commands with lasting effect are refused, while they are.
+  nonisolated var commandProblem: String? { desk.assumeIsolated { $0.status.problem } }
+
+  /// How long the disk has been at a command's record; `nil` while it is idle.
+  nonisolated var longestDiskCall: Duration? { desk.longestDiskCall }
 
   /// What comes down and what is called, for `baudgate status`.
   var downlinkStatus: DownlinkStatus {

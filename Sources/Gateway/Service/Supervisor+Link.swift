@@ -64,7 +64,10 @@ extension Supervisor {
   private var commandContext: CommandContext {
     CommandContext(
       lines: gpio, ports: configuration.ports.map(\.name),
-      writePort: { [weak self] port, bytes async throws(PortError) in try await self?.write(bytes, to: port) },
+      writePort: { [weak self] port, bytes async throws(PortError) in
+        guard let self else { throw PortError(code: .notOpen, message: "\(port) is not open") }
+        try await self.write(bytes, to: port)
+      },
       sensors: configuration.sensors.map(\.name),
       latest: { [weak self] sensor in await self?.latest(of: sensor) },
       status: { [weak self] in await self?.statusDocument ?? .null },
@@ -134,7 +137,7 @@ extension Supervisor {
       let sample = Sample(time: event.time, readings: [Reading(key, .bool(event.value))])
       recorder?.assumeIsolated { _ = $0.record([(sensor: 0, sample: sample)]) }
     }
-    publish(Self.pinAttribute(line, event.value))
+    publish(pinAttribute(line, event.value))
     // Held down while the daemon starts it is no press.
     let isFirst = levels.updateValue(event.value, forKey: line.name) == nil
     if event.value, !isFirst, line.name == configuration.claim?.button { link?.claimButtonPressed() }
@@ -142,12 +145,12 @@ extension Supervisor {
 
   private func publishLevels() {
     for line in configuration.gpio.lines {
-      if let value = levels[line.name] { publish(Self.pinAttribute(line, value)) }
+      if let value = levels[line.name] { publish(pinAttribute(line, value)) }
     }
   }
 
   /// GPIO panels read client attributes that are named by pin.
-  private static func pinAttribute(_ line: GPIOLineOptions, _ value: Bool) -> [Reading] {
-    (try? Key("\(line.offset)")).map { [Reading($0, .bool(value))] } ?? []
+  private func pinAttribute(_ line: GPIOLineOptions, _ value: Bool) -> [Reading] {
+    (try? Key(configuration.gpio.lines.pinName(of: line))).map { [Reading($0, .bool(value))] } ?? []
   }
 }

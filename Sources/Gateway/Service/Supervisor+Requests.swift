@@ -53,7 +53,13 @@ extension Supervisor {
     var parts = ["\(open) of \(samplers.count) ports open", "\(depth) records waiting"]
     switch link {
     case nil: parts.append("no credential yet")
-    case let link?: parts.append(link.isFailing ? "server out of reach" : "server in reach")
+    case let link? where link.isFailing: parts.append("server out of reach")
+    // Without a reading to send nothing else would tell.
+    case let link? where link.commandsFail: parts.append("commands do not arrive")
+    case .some: parts.append("server in reach")
+    }
+    if let problem = link?.commandProblem {
+      parts.insert("DEGRADED: commands with lasting effect are refused (\(problem))", at: 0)
     }
     if let degraded { parts.insert("DEGRADED: \(degraded)", at: 0) }
     return parts.joined(separator: ", ")

@@ -12,7 +12,7 @@ actor Supervisor {
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   /// Time for what comes down to end at a stop.
-  static let downlinkLimit = Duration.seconds(5)
+  static let downlinkLimit = Duration.seconds(6)
   /// Time for the queue's last write at a stop; a stalled card must not use up the service manager's patience.
   static let persistLimit = Duration.seconds(10)
   /// Time for the ports, and for the GPIO lines, to close at a stop.
@@ -67,8 +67,9 @@ actor Supervisor {
     self.queue = queue
     recorder = Recorder(on: loop, queue: queue, floor: await queue.status.newestTimestamp, log: log)
     await startGPIO()
-    try await startLink()
+    // Before the link: it reads from the card, and no reading has to wait for that.
     for (name, options) in configuration.ports { startSampler(name, options) }
+    try await startLink()
     await startControl()
     try startHousekeeping()
     ServiceManager.ready(status: summary)
@@ -104,7 +105,7 @@ actor Supervisor {
     guard let recorder else { return }
     // A port without a sensor is opened where a command may write to it.
     let decoder = SensorProtocols.decoder(for: sensors)
-    guard decoder != nil || configuration.downlink.rpc != .off else { return }
+    guard decoder != nil || configuration.takesCommands else { return }
     let sampler = Sampler(
       on: loop, port: name, sensors: sensors, decoder: decoder, recorder: recorder, log: log
     ) { [weak self] in self?.assumeIsolated { $0.portChanged() } }
@@ -137,7 +138,8 @@ actor Supervisor {
 
   private func keepHouse() {
     housekeeping?.arm(after: Self.housekeepingInterval)
-    if let busy = disk.longestCall, busy > Self.stuckDiskLimit {
+    let calls = [disk.longestCall, link?.longestDiskCall].compactMap { $0 }
+    if let busy = calls.max(), busy > Self.stuckDiskLimit {
       log.critical(
         """
         the disk has not finished a call for \(busy.forHumans): the watchdog is no longer fed, the service manager \
