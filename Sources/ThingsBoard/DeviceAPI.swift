@@ -30,7 +30,8 @@ public protocol DeviceAPI: Sendable {
   ///
   /// - Parameter timeout: How long the server may wait; at most `LongPoll.longest`.
   /// - Returns: The change; `nil` at the poll's end without one.
-  /// - Throws: `DeviceAPIError`, also where the poll ended at once: polling again at once would spin.
+  /// - Throws: `DeviceAPIError`, also where the poll ended at once, since polling again at once would spin, and where the
+  ///   server did not end it in time: it may not have been before the server at all, and what it missed has to be read.
   func pollAttributes(for timeout: Duration) async throws(DeviceAPIError) -> AttributeUpdate?
 
   /// Waits for a server-side RPC: one long poll. Parameters and result as for `pollAttributes`.

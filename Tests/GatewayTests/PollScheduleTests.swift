@@ -236,6 +236,19 @@ import ThingsBoard
     return (asked, reports, uncovered)
   }
 
+  /// Its connection was a black hole: what it should have told was told to nobody while its successor was not open yet.
+  @Test func anOlderPollThatWasNeverEndedIsAGap() throws {
+    var schedule = PollSchedule()
+    var generator = SplitMix(seed: 1)
+    _ = schedule.start(at: .seconds(100))
+    let older = try #require(schedule.polls.first?.id)
+    _ = schedule.timer(at: .seconds(123))
+    #expect(schedule.polls.count == 2)
+    let due = schedule.due
+    #expect(schedule.failed(older, .broken, at: .seconds(135), using: &generator) == [.gap])
+    #expect(schedule.due == due, "its successor is open, and the next one is due as before")
+  }
+
   @Test(arguments: [nil, DeviceAPIError.gatewayTimeout], [7, 10, 20, 24])
   func aLimitOnTheWayIsLearnedAndPollsOverlapWithinIt(error: DeviceAPIError?, seconds: Int) {
     let limit = Duration.seconds(seconds)

@@ -58,8 +58,8 @@ import Testing
       "a chunked body cut off has lost something",
       .bytesThenClose("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{\"id\":1}\n\r\n"), .unreachable),
     Row(
-      testDescription: "a half-dead server is left at this side's own limit", reply: .hang, timing: quick, expected: nil
-    ),
+      testDescription: "a half-dead server is left at this side's own limit, and whatever it had to say is lost",
+      reply: .hang, timing: quick, expected: .unreachable),
     .waited("403 is a deleted device", .status(403, body: "Device was deleted!"), .deviceDeleted),
     .waited("401 is the token", .status(401), .unauthorized),
     .waited("404 is a wrong path", .status(404), .notFound),

@@ -110,6 +110,8 @@ public final class DeviceServer: Sendable {
     await listener.http.stop(timeout: 0)
     listener.running.cancel()
     _ = await listener.running.result
+    // Those accepted meanwhile have nobody who would ever answer them.
+    ServerSockets(port: port).shutDownConnections()
   }
 
   /// Listens again on the port it had.

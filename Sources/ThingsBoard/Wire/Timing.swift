@@ -23,12 +23,12 @@ struct Timing: Sendable {
   /// Whether a poll that asked for `asked` and was open for `time` has been waited for.
   func wasWaited(_ time: Duration, asked: Duration) -> Bool { time >= min(shortest, asked / 2) }
 
-  /// Whether a failure is the poll's end: a stream or a connection closed under it, or this side's own time limit. What
-  /// breaks off within an answer has lost something, and is no end.
+  /// Whether a failure is the poll's end: a stream or a connection closed under it. What breaks off within an answer has
+  /// lost something, and is no end; nor is this side's own time limit: who has not heard of a poll's end was not there.
   func isEnd(_ failure: HTTPFailure, asked: Duration) -> Bool {
     guard let time = failure.openFor, !failure.answerBegan else { return false }
     switch failure.code {
-    case .timeout, .reset: return wasWaited(time, asked: asked)
+    case .reset: return wasWaited(time, asked: asked)
     default: return false
     }
   }
