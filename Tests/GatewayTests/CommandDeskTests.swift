@@ -83,6 +83,7 @@ private final class Gate: Sendable {
       #expect(order.all == ["1"])  // its start was down
       await bench.desk.stop(within: .seconds(5))
       #expect(storage.kinds == [.started, .finished, .closed])
+      #expect(storage.atRisk == 0, "a power cut would bring the reply back under a number the server gives again")
       #expect(await bench.desk.status == .init(executed: 1))
     }
   }
@@ -298,6 +299,23 @@ private final class Gate: Sendable {
       #expect(lines.journal.isEmpty)
       #expect(server.posted.isEmpty, "the next life answers")
     }
+  }
+
+  /// An LED widget asks each second, for years.
+  @Test func whatWidgetsAskAllDayDoesNotFillTheLog() throws {
+    let lines = LogLines()
+    try onCommandLoop { loop in
+      let bench = try await Bench(loop, log: lines.logger)
+      for id in 0..<50 {
+        try await bench.deliver(Int64(3 * id), "getValue")
+        try await bench.deliver(Int64(3 * id + 1), "checkStatus")
+        try await bench.deliver(Int64(3 * id + 2), "setValue", "true")
+      }
+      #expect(bench.server.posted.count == 150)
+    }
+    #expect(lines.told.count { $0.text.contains("getValue") } == 0)
+    #expect(lines.told.count { $0.text.contains("checkStatus: unknown_method") } == 1)
+    #expect(lines.told.count { $0.text.contains("setValue: ok") } == 50, "what has an effect is told each time")
   }
 
   @Test func whatItCarriesIsInNoLogLine() throws {

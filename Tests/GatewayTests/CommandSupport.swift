@@ -127,9 +127,12 @@ final class ReplyServer: DeviceAPI {
 final class FakeStorage: CommandStorage {
   private let state = Mutex<(records: [CommandRecord], isFull: Bool, recovery: CommandRecovery)>(
     ([], false, CommandRecovery()))
+  private let unsynced = Mutex(0)
 
   init(_ recovery: CommandRecovery = CommandRecovery()) { state.withLock { $0.recovery = recovery } }
 
+  /// Records a power cut would take.
+  var atRisk: Int { unsynced.withLock { $0 } }
   var kinds: [CommandRecord.Kind] { state.withLock { $0.records.map(\.kind) } }
   func setFull(_ isFull: Bool) { state.withLock { $0.isFull = isFull } }
 
@@ -140,6 +143,7 @@ final class FakeStorage: CommandStorage {
       return state.isFull
     }
     if isFull { throw SystemError("pwrite", errno: ENOSPC) }
+    unsynced.withLock { $0 = isDurable ? 0 : $0 + 1 }
   }
   func mend() throws(SystemError) {
     if state.withLock({ $0.isFull }) { throw SystemError("pwrite", errno: ENOSPC) }

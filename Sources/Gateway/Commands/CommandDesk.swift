@@ -66,6 +66,7 @@ actor CommandDesk {
   private let mendInterval: Duration
   private var generator = SystemRandomNumberGenerator()
   private var limiter = LogLimiter<String>(every: .seconds(600))
+  private var failures = LogLimiter<String>()
 
   /// - Parameter api: Where replies go.
   init(
@@ -187,7 +188,7 @@ actor CommandDesk {
   private func begin(_ command: ServerCommand, _ key: CommandKey, _ route: CommandRouter.Route) {
     guard running < Self.runningLimit else {
       counters.refused &+= 1
-      note(command, key, "refused: \(Self.runningLimit) commands run already")
+      noteFailure(command, key, "refused", "since \(Self.runningLimit) commands run already")
       // Remembered, since an overlapping poll may bring it once more when there is room: what was answered with
       // `busy` must not run.
       memory.finish(key, keeping: memory.reserve(CommandError.busy.reply, for: key))
@@ -200,7 +201,7 @@ actor CommandDesk {
   /// Not remembered: should the answer be lost, the command is as new when it comes again.
   private func refuse(_ command: ServerCommand, _ key: CommandKey) {
     counters.refused &+= 1
-    note(command, key, "refused: \(CommandMemory.pendingLimit) replies wait for the server already")
+    noteFailure(command, key, "refused", "since \(CommandMemory.pendingLimit) replies wait for the server already")
     guard refusals < Self.refusalLimit else { return }
     refusals += 1
     Task(executorPreference: loop) { await self.sendRefusal(command.id, key) }
@@ -225,11 +226,13 @@ actor CommandDesk {
       }
       reply = try await execute(route, key)
       counters.executed &+= 1
-      note(command, key, "ok in \((Uptime.monotonic - began).forHumans)")
+      let outcome = "ok in \((Uptime.monotonic - began).forHumans)"
+      // Some widgets ask each second.
+      tell(route.hasLastingEffect ? .info : .debug, command, key, outcome)
     } catch {
       reply = error.json
       if route.hasLastingEffect && !isOnDisk { counters.refused &+= 1 } else { counters.failed &+= 1 }
-      note(command, key, "\(error.code.rawValue) in \((Uptime.monotonic - began).forHumans)")
+      noteFailure(command, key, error.code.rawValue, "in \((Uptime.monotonic - began).forHumans)")
     }
     running -= 1
     var bytes: [UInt8] = []
@@ -306,9 +309,15 @@ actor CommandDesk {
       """)
   }
 
-  private func note(_ command: ServerCommand, _ key: CommandKey, _ outcome: String) {
+  /// Once a minute for each method and outcome.
+  private func noteFailure(_ command: ServerCommand, _ key: CommandKey, _ outcome: String, _ more: String) {
+    guard let suppressed = failures.admit("\(shortened(command.method)) \(outcome)") else { return }
+    tell(.info, command, key, "\(outcome) \(more)\(LogLimiter<String>.note(suppressed))")
+  }
+
+  private func tell(_ level: Logger.Level, _ command: ServerCommand, _ key: CommandKey, _ outcome: String) {
     let method = shortened(command.method)
-    log.info("command \(key.id) \(method): \(outcome)", metadata: ["command": "\(method)"])
+    log.log(level: level, "command \(key.id) \(method): \(outcome)", metadata: ["command": "\(method)"])
   }
 
   // MARK: Replies

@@ -31,14 +31,18 @@ struct CommandLedger: Sendable {
     try await append(CommandRecord(kind: .finished, key: key, payload: reply))
   }
 
-  /// Notes that nobody will ask for the commands any more. Not synced: the kernel writes it within half a minute, and a
-  /// power cut before that only keeps a reply that is not needed.
+  /// Notes that nobody will ask for the commands any more.
+  ///
+  /// Synced, by the next command's record where one waits: a power cut that meets the server as well frees the number,
+  /// and what is a new command then must not be taken for this one. The card would be written to within half a minute
+  /// anyhow.
   func close(_ keys: [CommandKey]) {
-    guard !keys.isEmpty else { return }
-    pool.submit { [storage] in
+    guard let last = keys.last else { return }
+    pool.submit { [storage, pool] in
       for key in keys {
+        let isDurable = key == last && pool.waiting == 0
         // A failure shows with the next record that has to last, which is not carried out then.
-        try? storage.append(CommandRecord(kind: .closed, key: key), isDurable: false)
+        try? storage.append(CommandRecord(kind: .closed, key: key), isDurable: isDurable)
       }
     }
   }
