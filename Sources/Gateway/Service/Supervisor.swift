@@ -19,7 +19,7 @@ actor Supervisor {
   static let closeLimit = Duration.seconds(3)
   /// A disk call that takes longer is stuck: the watchdog is no longer fed. Cards stall for many seconds.
   static let stuckDiskLimit = Duration.seconds(120)
-  /// Threads for ports at most; each wedged driver keeps one.
+  /// Threads for ports at most, and for GPIO lines; each wedged driver keeps one.
   static let portThreadLimit = 64
   /// How often the status line, the day's traffic and the disk thread are looked at.
   static let housekeepingInterval = Duration.seconds(60)
@@ -32,6 +32,8 @@ actor Supervisor {
   let disk = BlockingPool(name: "disk", threads: 1)
   let logind = Logind()
   private let portPool: BlockingPool
+  /// Apart from the ports: a bus that hangs keeps a thread for each of its lines, and none that others wait for.
+  private let linePool: BlockingPool
 
   private(set) var queue: TelemetryQueue?
   private(set) var recorder: Recorder?
@@ -57,6 +59,7 @@ actor Supervisor {
     self.secrets = secrets
     self.log = log
     portPool = BlockingPool(name: "ports", threads: min(configuration.ports.count + 1, Self.portThreadLimit))
+    linePool = BlockingPool(name: "gpio", threads: min(configuration.gpio.lines.count, Self.portThreadLimit))
   }
 
   // MARK: Start
@@ -93,7 +96,7 @@ actor Supervisor {
   /// Outputs have their first value when it returns.
   private func startGPIO() async {
     guard !configuration.gpio.lines.isEmpty else { return }
-    let gpio = GPIOController(configuration.gpio, on: loop, pool: portPool, log: log) { [weak self] event in
+    let gpio = GPIOController(configuration.gpio, on: loop, pool: linePool, log: log) { [weak self] event in
       self?.assumeIsolated { $0.levelChanged(event) }
     }
     self.gpio = gpio
