@@ -24,6 +24,27 @@ import ThingsBoard
 }
 
 @Suite struct OutageLogTests {
+  /// Readings, attributes and commands meet one outage; whoever is first tells of it, and of its end.
+  @Test func oneOutageIsOneLineHoweverManyWaysMeetIt() {
+    let board = OutageBoard()
+    var ways = (0..<4).map { _ in OutageLog(board) }
+    for second in 0..<300 {
+      for way in ways.indices {
+        let told = ways[way].failed("unreachable", isOutage: true, now: .seconds(second))
+        #expect((told != nil) == (second == 0 && way == 0))
+      }
+    }
+    #expect(ways[1].failed("unauthorized", isOutage: true, now: .seconds(300)) == 0, "another cause is news")
+    let ends = ways.indices.map { ways[$0].recovered(now: .seconds(400)) }
+    #expect(ends == [.seconds(400), .seconds(400), nil, nil])
+    // One way that goes on failing keeps the others' next failure from being news.
+    _ = ways[2].failed("unreachable", isOutage: true, now: .seconds(410))
+    #expect(ways[0].failed("unreachable", isOutage: true, now: .seconds(500)) == nil)
+    _ = ways[0].recovered(now: .seconds(510))
+    _ = ways[2].recovered(now: .seconds(510))
+    #expect(ways[3].failed("unreachable", isOutage: true, now: .seconds(571)) == 0)
+  }
+
   @Test func anOutageIsToldOnceAndSoIsItsEnd() {
     var log = OutageLog()
     #expect(log.failed("unreachable", isOutage: true, now: .seconds(10)) == 0)

@@ -40,6 +40,7 @@ actor ClientAttributes {
   private var pace: RetryPace
   private var generator = SystemRandomNumberGenerator()
   private var limiter = LogLimiter<String>(every: ClientAttributes.logInterval)
+  private var outages: OutageLog
   private var life = Life.idle
   private var timer: TimerSource?
   private var isBackingOff = false
@@ -48,8 +49,9 @@ actor ClientAttributes {
 
   init(
     on loop: EventLoop, api: any DeviceAPI, log: Logger, window: Duration = ClientAttributes.window,
-    pace: RetryPace = RetryPace()
+    pace: RetryPace = RetryPace(), outages: OutageBoard = OutageBoard()
   ) {
+    self.outages = OutageLog(outages)
     self.loop = loop
     self.api = api
     self.log = log
@@ -151,6 +153,7 @@ actor ClientAttributes {
         ledger.confirm(post)
         pace.succeeded()
         counters.lastError = nil
+        if let outage = outages.recovered() { log.notice("client attributes are sent again after \(outage.forHumans)") }
       } catch {
         next = failed(error, post)
       }
@@ -179,7 +182,7 @@ actor ClientAttributes {
     }
     counters.lastError = (error.message, .now())
     let delay = pace.next(after: error, using: &generator)
-    guard let suppressed = limiter.admit("\(error.code)") else { return delay }
+    guard let suppressed = outages.failed("\(error.code)", isOutage: true) else { return delay }
     log.log(
       level: error.code.needsPerson ? .error : .warning,
       """

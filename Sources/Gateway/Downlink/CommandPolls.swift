@@ -18,6 +18,7 @@ actor CommandPolls {
   private let mode: DownlinkOptions.Mode
   private let timing: PollTiming
   private let log: Logger
+  private let outages: OutageBoard
   private let deliver: Deliver
   private var polls: OverlappingPolls<ServerCommand>?
   private var journal: PollJournal
@@ -28,15 +29,16 @@ actor CommandPolls {
   ///   bring it. Returns when the reply is out, or after a second: until then the server would hand over the same again.
   init(
     on loop: EventLoop, api: any DeviceAPI, mode: DownlinkOptions.Mode, timing: PollTiming = .standard, log: Logger,
-    deliver: @escaping Deliver
+    outages: OutageBoard = OutageBoard(), deliver: @escaping Deliver
   ) {
+    self.outages = outages
     self.loop = loop
     self.api = api
     self.mode = mode
     self.timing = timing
     self.log = log
     self.deliver = deliver
-    journal = PollJournal(.commands, log: log)
+    journal = PollJournal(.commands, log: log, outages: outages)
   }
 
   /// - Throws: `SystemError` without a timer to be had.
@@ -51,7 +53,7 @@ actor CommandPolls {
     case .every(let interval): look(every: interval)
     case .on:
       let polls = OverlappingPolls<ServerCommand>(
-        on: loop, words: .commands, timing: timing, log: log,
+        on: loop, words: .commands, timing: timing, log: log, outages: outages,
         poll: { [api] length async throws(DeviceAPIError) in try await api.pollCommand(for: length) },
         deliver: deliver)
       try await polls.start()

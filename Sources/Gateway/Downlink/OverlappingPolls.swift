@@ -39,7 +39,8 @@ actor OverlappingPolls<Answer: Sendable> {
   ///     brought the same. Never cancelled. The next poll opens when it returns.
   init(
     on loop: EventLoop, words: PollJournal.Words, timing: PollTiming = .standard, log: Logger,
-    poll: @escaping Poll, notice: @escaping @Sendable (PollNotice) -> Void = { _ in }, deliver: @escaping Deliver
+    outages: OutageBoard = OutageBoard(), poll: @escaping Poll,
+    notice: @escaping @Sendable (PollNotice) -> Void = { _ in }, deliver: @escaping Deliver
   ) {
     self.loop = loop
     self.timing = timing
@@ -48,7 +49,7 @@ actor OverlappingPolls<Answer: Sendable> {
     self.notice = notice
     self.deliver = deliver
     schedule = PollSchedule(timing: timing)
-    journal = PollJournal(words, log: log)
+    journal = PollJournal(words, log: log, outages: outages)
   }
 
   // MARK: Life

@@ -15,10 +15,11 @@ struct PollJournal {
   var status = PollStatus()
   private let words: Words
   private let log: Logger
-  private var outages = OutageLog()
+  private var outages: OutageLog
   private var limiter = LogLimiter<String>(every: .seconds(600))
 
-  init(_ words: Words, log: Logger) {
+  init(_ words: Words, log: Logger, outages: OutageBoard = OutageBoard()) {
+    self.outages = OutageLog(outages)
     self.words = words
     self.log = log
   }

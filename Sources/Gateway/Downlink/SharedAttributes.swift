@@ -27,6 +27,7 @@ actor SharedAttributes {
   private let mode: DownlinkOptions.Mode
   private let timing: PollTiming
   private let log: Logger
+  private let outages: OutageBoard
   private let onChange: OnChange
   private var polls: OverlappingPolls<AttributeUpdate>?
   private var table = SharedAttributeTable()
@@ -42,15 +43,16 @@ actor SharedAttributes {
   /// - Parameter onChange: Called on the loop with what changed: at the start with everything there is.
   init(
     on loop: EventLoop, api: any DeviceAPI, mode: DownlinkOptions.Mode, timing: PollTiming = .standard, log: Logger,
-    onChange: @escaping OnChange
+    outages: OutageBoard = OutageBoard(), onChange: @escaping OnChange
   ) {
+    self.outages = outages
     self.loop = loop
     self.api = api
     self.mode = mode
     self.timing = timing
     self.log = log
     self.onChange = onChange
-    journal = PollJournal(.readings, log: log)
+    journal = PollJournal(.readings, log: log, outages: outages)
     let interval = if case .every(let interval) = mode { interval } else { timing.rereading }
     rereads = RereadSchedule(timing: timing, every: interval)
   }
@@ -79,7 +81,7 @@ actor SharedAttributes {
       journal.status.state = .polling
       rereads.start(at: Uptime.monotonic, first: Uptime.monotonic + timing.rereading)
       let polls = OverlappingPolls<AttributeUpdate>(
-        on: loop, words: .sharedAttributes, timing: timing, log: log,
+        on: loop, words: .sharedAttributes, timing: timing, log: log, outages: outages,
         poll: { [api] length async throws(DeviceAPIError) in try await api.pollAttributes(for: length) },
         notice: { [weak self] notice in self?.assumeIsolated { $0.noticed(notice) } },
         deliver: { [weak self] update, _ in await self?.apply(update) })

@@ -41,21 +41,25 @@ actor ServerLink {
     let api = transport.api
     self.api = api
     replaceToken = transport.replaceToken
+    let outages = OutageBoard()
     uplink = Uplink(
       on: loop, queue: queue, api: api,
       options: Uplink.Options(
         interval: configuration.upload.interval, maxBatch: configuration.upload.maxBatch,
         maxBytes: configuration.upload.maxBytes, server: server),
-      log: log)
+      log: log, outages: outages)
     let desk = CommandDesk(on: loop, api: api, router: router, ledger: ledger, log: log)
     self.desk = desk
-    commandPolls = CommandPolls(on: loop, api: api, mode: configuration.downlink.rpc, log: log) { command, openedAt in
+    commandPolls = CommandPolls(
+      on: loop, api: api, mode: configuration.downlink.rpc, log: log, outages: outages
+    ) { command, openedAt in
       await desk.received(command, pollOpenedAt: openedAt)
     }
     // What it tells is logged and shown; remote configuration and updates will act upon it.
     sharedAttributes = SharedAttributes(
-      on: loop, api: api, mode: configuration.downlink.sharedAttributes, log: log, onChange: { _ in })
-    clientAttributes = ClientAttributes(on: loop, api: api, log: log)
+      on: loop, api: api, mode: configuration.downlink.sharedAttributes, log: log, outages: outages,
+      onChange: { _ in })
+    clientAttributes = ClientAttributes(on: loop, api: api, log: log, outages: outages)
     calls = ScheduledCalls(on: loop, api: api, calls: configuration.rpc.calls, log: log) { sample in
       recorder.assumeIsolated { _ = $0.record([(sensor: 0, sample: sample)]) }
     }

@@ -49,7 +49,7 @@ actor Uplink {
   private let log: Logger
   private var machine: UplinkStateMachine
   private var generator = SystemRandomNumberGenerator()
-  private var outages = OutageLog()
+  private var outages: OutageLog
 
   private var waiter: CheckedContinuation<Void, Never>?
   private var timer: TimerSource?
@@ -60,7 +60,11 @@ actor Uplink {
 
   private(set) var status = Status()
 
-  init(on loop: EventLoop, queue: TelemetryQueue, api: any DeviceAPI, options: Options, log: Logger) {
+  init(
+    on loop: EventLoop, queue: TelemetryQueue, api: any DeviceAPI, options: Options, log: Logger,
+    outages: OutageBoard = OutageBoard()
+  ) {
+    self.outages = OutageLog(outages)
     self.loop = loop
     self.queue = queue
     self.api = api
