@@ -55,6 +55,8 @@ actor CommandDesk {
   private var running = 0
   private var refusals = 0
   private var isStopping = false
+  /// Whether no command begins any more.
+  private var isClosed = false
   private var tasks: [CommandKey: Task<Void, Never>] = [:]
   /// The commands themselves, apart from their replies: a stop ends them first.
   private var executions: [CommandKey: Task<Result<JSON, CommandError>, Never>] = [:]
@@ -135,6 +137,7 @@ actor CommandDesk {
   }
 
   private func endExecutions() {
+    isClosed = true
     for execution in executions.values { execution.cancel() }
   }
 
@@ -245,14 +248,13 @@ actor CommandDesk {
 
   /// As a task of its own, which a stop can end without ending the reply.
   private func execute(_ route: CommandRouter.Route, _ key: CommandKey) async throws(CommandError) -> JSON {
+    // The card may have held it up for so long.
+    if isClosed { throw .interrupted }
     let execution = Task(executorPreference: loop) { [router] () -> Result<JSON, CommandError> in
-      // The card may have held it up beyond the daemon's last moments.
-      if Task.isCancelled { return .failure(.interrupted) }
       do throws(CommandError) { return .success(try await router.run(route)) } catch { return .failure(error) }
     }
     executions[key] = execution
     defer { executions[key] = nil }
-    if Task.isCancelled { execution.cancel() }
     return try await execution.value.get()
   }
 
