@@ -60,6 +60,8 @@ import Testing
         return now["between"] as? Double == 1.5 && now["before"] == nil
       }, "\(gateway.daemon.log)")
     #expect(!gateway.daemon.log.contains("yes"), "a value may be a secret")
+    let reply = await gateway.ask("getStatus") ?? ""
+    #expect(reply.contains(#""last_reading_age_ms":"#) && !reply.contains("yes"), "\(reply)")
     await gateway.end()
   }
 

@@ -15,14 +15,7 @@ struct DownlinkStatus: Sendable {
   func members(at now: CaptureTime) -> [JSON.Member] {
     var members: [JSON.Member] = [
       .init("commands", .object(poll(commandPolls, at: now) + commandCounters)),
-      .init(
-        "shared_attributes",
-        .object(
-          poll(sharedAttributes.polls, at: now) + [
-            .init("keys", .integer(Int64(clamping: sharedAttributes.keys))),
-            .init("refused", .integer(Int64(clamping: sharedAttributes.refused))),
-            .init("values", .object(values.map { .init($0.0, $0.1) })),
-          ])),
+      .init("shared_attributes", .object(poll(sharedAttributes.polls, at: now) + sharedMembers(at: now))),
       .init("client_attributes", .object(clientMembers(at: now))),
     ]
     if !calls.isEmpty { members.append(.init("calls", .object(calls.map { call($0, at: now) }))) }
@@ -51,6 +44,17 @@ struct DownlinkStatus: Sendable {
       ("refused", commands.refused), ("pending", UInt64(clamping: commands.pending)),
     ].map { .init($0.0, .integer(Int64(clamping: $0.1))) }
       + (commands.problem.map { [.init("problem", .string($0))] } ?? [])
+  }
+
+  private func sharedMembers(at now: CaptureTime) -> [JSON.Member] {
+    let reading = sharedAttributes.lastReading.map {
+      JSON.Member("last_reading_age_ms", .integer(now.boottime &- $0.boottime))
+    }
+    return (reading.map { [$0] } ?? []) + [
+      .init("keys", .integer(Int64(clamping: sharedAttributes.keys))),
+      .init("refused", .integer(Int64(clamping: sharedAttributes.refused))),
+      .init("values", .object(values.map { .init($0.0, $0.1) })),
+    ]
   }
 
   private func clientMembers(at now: CaptureTime) -> [JSON.Member] {
