@@ -119,6 +119,23 @@ import Testing
     await gateway.end()
   }
 
+  /// `sudo baudgate provision` before the first start: the service's user, not root, must be able to read the result.
+  @Test func provisioningFromTheCommandLineAlone() async throws {
+    let gateway = try await provisioning()
+    if geteuid() == 0 { chown(gateway.scratch.file("state"), 65_534, 65_533) }
+    let answer = try await gateway.baudgate("provision")
+    #expect(answer.output == "the server has granted a credential\n", "\(answer.errors)")
+    var directory = stat()
+    var file = stat()
+    #expect(stat(gateway.scratch.file("state"), &directory) == 0)
+    #expect(stat(gateway.scratch.file("state/credential.json"), &file) == 0)
+    #expect(file.st_uid == directory.st_uid && file.st_gid == directory.st_gid)
+    #expect(try await gateway.baudgate("provision").output == "there is a credential; --force asks for another one\n")
+    #expect(gateway.server.provisionedDevices.count == 1)
+    try await expectOneWorkingDevice(gateway, "provisioned from the command line")
+    await gateway.end()
+  }
+
   /// `baudgate provision --force` while the daemon runs: refused while the device exists, with the old credential in use
   /// all along; granted once it was deleted.
   @Test func provisioningAnew() async throws {

@@ -82,8 +82,9 @@ public enum OneShot {
     }
     if case .provision = request {
       let words =
-        identity.isProvisioned
-        ? "there is a credential; --force asks for another one" : "the token is given by the configuration"
+        if let requests = await identity.status?.requests {
+          requests > 0 ? "the server has granted a credential" : "there is a credential; --force asks for another one"
+        } else { "the token is given by the configuration" }
       return .document(.object([.init("result", .string(words))]))
     }
     var name = ""
