@@ -178,7 +178,6 @@ import Testing
       try gateway.line.send("N=\(turn)\n")
     }
     #expect(replies == Array(repeating: #"{"written":2}"#, count: 6), "\(gateway.daemon.log)")
-    #expect(try await eventually { true })
     #expect(line.received() == "0\n1\n2\n3\n4\n5\n")
     #expect(await gateway.arrived(6))
     #expect(!gateway.daemon.log.contains("<3>"), "a reload is no error:\n\(gateway.daemon.log)")

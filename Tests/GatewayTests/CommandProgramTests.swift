@@ -52,6 +52,20 @@ import ThingsBoard
     #expect(Self.text(outcome) == "LANG\nPATH\nPWD\n/\n4\n/dev/null\n")
   }
 
+  /// A score of ours stands for the unit's: this process may not give itself a lower one.
+  @Test func theKernelDoesNotSpareIt() throws {
+    func score(_ number: String) throws {
+      try Data(number.utf8).write(to: URL(fileURLWithPath: "/proc/self/oom_score_adj"))
+    }
+    try score("7")
+    defer { try? score("0") }
+    let show =
+      #"i=0; while read n < /proc/self/oom_score_adj; [ "$n" != 0 ] && [ $i -lt 20000 ]; do i=$((i+1)); done; echo $n"#
+    let program = try Program(["/bin/sh", "-c", show], limit: .seconds(20), isSpared: true)
+    #expect(Self.text(try onCommandLoop { _ in try await program.run(on: Self.pool) }) == "0\n")
+    #expect(Self.text(try Self.run("cat /proc/self/oom_score_adj")) == "7\n")
+  }
+
   @Test func noSignalIsBlockedOrIgnored() throws {
     var blocked = sigset_t()
     sigemptyset(&blocked)

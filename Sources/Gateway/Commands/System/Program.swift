@@ -6,9 +6,10 @@ internal import Glibc
 ///
 /// It gets a process group of its own, /dev/null as its input, no descriptor but the three, no signal blocked or
 /// ignored, `/` as its directory, and an environment that holds nothing of ours (`CREDENTIALS_DIRECTORY`,
-/// `NOTIFY_SOCKET`). What it starts in the background and leaves behind goes on.
+/// `NOTIFY_SOCKET`). Where the kernel is to spare the daemon when memory runs out, it is not to spare the program. What it
+/// starts in the background and leaves behind goes on until the service ends.
 ///
-/// Source: posix_spawn(3), pidfd_open(2), setpgid(2).
+/// Source: posix_spawn(3), pidfd_open(2), setpgid(2), proc_pid_oom_score_adj(5).
 struct Program: Sendable {
   /// Bytes of its output that are kept, the first ones; what comes behind them is read and dropped.
   static let outputLimit = 8 << 10
@@ -41,12 +42,17 @@ struct Program: Sendable {
 
   private let arguments: [String]
   private let limit: Duration
+  private let isSpared: Bool
   /// Becomes readable when the caller is cancelled.
   private let cancellation: Descriptor
 
-  /// - Parameter arguments: The program's absolute path and its arguments.
+  /// - Parameters:
+  ///   - arguments: The program's absolute path and its arguments.
+  ///   - limit: How long it may run.
+  ///   - isSpared: Whether it would inherit that the kernel spares it when memory runs out.
   /// - Throws: `SystemError` where the process is short of descriptors, or there is no program.
-  init(_ arguments: [String], limit: Duration) throws(SystemError) {
+  init(_ arguments: [String], limit: Duration, isSpared: Bool = Self.isDaemonSpared) throws(SystemError) {
+    self.isSpared = isSpared
     if arguments.isEmpty { throw SystemError("posix_spawn", errno: EINVAL) }
     self.arguments = arguments
     self.limit = limit
@@ -159,8 +165,28 @@ struct Program: Sendable {
       withCStrings(Self.environment) { environment in bg_spawn(arguments, environment, &process, &output) }
     }
     guard failure == 0 else { throw SystemError(arguments.first ?? "posix_spawn", errno: failure) }
+    if isSpared { Self.unspare(process) }
     let handle = bg_pidfd_open(process)
     return Child(process: process, handle: handle < 0 ? nil : Descriptor(handle), output: Descriptor(output))
+  }
+}
+
+extension Program {
+  /// Whether the unit's `OOMScoreAdjust` has the kernel spare this process, which its children inherit.
+  static let isDaemonSpared: Bool = {
+    var first: UInt8 = 0
+    let file = bg_open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC, 0)
+    guard file >= 0 else { return false }
+    defer { close(file) }
+    return read(file, &first, 1) == 1 && first == UInt8(ascii: "-")
+  }()
+
+  /// Takes that back: a program that eats all memory goes before everybody else does.
+  private static func unspare(_ process: pid_t) {
+    let file = bg_open("/proc/\(process)/oom_score_adj", O_WRONLY | O_CLOEXEC, 0)
+    guard file >= 0 else { return }
+    _ = Glibc.write(file, "0", 1)
+    close(file)
   }
 }
 
