@@ -1,4 +1,5 @@
 import EventLoop
+import Glibc
 import Testing
 
 @testable import ThingsBoard
@@ -109,19 +110,34 @@ import Testing
       to: [.bytesThenReset("HTTP/1.1 413 Too Large\r\nContent-Length: 500\r\n\r\n<html>")], expecting: [.tooLarge, nil])
   }
 
-  @Test func retryAfterIsRead() throws {
-    let server = ScriptedServer([.status(429, body: "", headers: ["Retry-After: 17"])])
-    defer { server.stop() }
-    let loop = try EventLoop()
-    let url = server.url
-    let error = try loop.run { () -> DeviceAPIError? in
-      let api = try HTTPDeviceAPI(on: loop, server: ServerOptions(url: ServerURL(url)), token: Secret("t"))
-      do throws(DeviceAPIError) {
-        try await api.postTelemetry(Self.batch)
-        return nil
-      } catch { return error }
+  private func retryAfter(_ text: String) throws -> Duration? {
+    let bench = try Bench([.status(429, body: "", headers: ["Retry-After: \(text)"])])
+    let error = try bench.run { api, _ in
+      await failure { () async throws(DeviceAPIError) in try await api.postTelemetry(Self.batch) }
     }
-    #expect(error?.retryAfter == .seconds(17))
+    #expect(error?.code == .unavailable)
+    return error?.retryAfter
+  }
+
+  static let delays: [(String, Duration?)] = [
+    ("17", .seconds(17)), ("0", .zero), ("-5", .zero), ("999999999", .seconds(86_400)), ("soon", nil), ("", nil),
+    ("99999999999999999999", nil), ("Wed, 21 Oct 2015 07:28:00 GMT", .zero),
+    ("Fri, 31 Dec 9999 23:59:59 GMT", .seconds(86_400)),
+  ]
+
+  @Test(arguments: delays) func retryAfterIsRead(_ text: String, _ expected: Duration?) throws {
+    #expect(try retryAfter(text) == expected)
+  }
+
+  /// Cloud front ends say when rather than how long.
+  @Test func aRetryAfterWithADateIsRead() throws {
+    var when = time(nil) + 3600
+    var parts = tm()
+    gmtime_r(&when, &parts)
+    var bytes = [CChar](repeating: 0, count: 64)
+    let count = strftime(&bytes, bytes.count, "%a, %d %b %Y %H:%M:%S GMT", &parts)
+    let delay = try retryAfter(String(decoding: bytes.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    #expect((.seconds(3000) ... .seconds(3600)).contains(delay ?? .zero))
   }
 
   @Test func aHugeAnswerIsCutNotKept() throws {

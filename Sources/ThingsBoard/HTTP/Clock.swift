@@ -1,3 +1,4 @@
+internal import CCurl
 internal import Glibc
 
 /// The wall clock, as far as certificates depend on it.
@@ -15,5 +16,17 @@ enum Clock {
     var text = [CChar](repeating: 0, count: 32)
     let count = strftime(&text, text.count, "%Y-%m-%d", &parts)
     return String(decoding: text.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  /// Seconds of the longest delay that is believed.
+  private static let longestDelay = 86_400
+
+  /// The time a `Retry-After` asks for, seconds or a date; `nil` where it is neither. RFC 9110, 10.2.3.
+  static func delay(of text: String) -> Duration? {
+    if let seconds = Int(text) { return .seconds(min(max(seconds, 0), longestDelay)) }
+    let date = curl_getdate(text, nil)
+    guard date >= 0 else { return nil }
+    let (seconds, overflow) = date.subtractingReportingOverflow(time(nil))
+    return overflow ? nil : .seconds(min(max(seconds, 0), longestDelay))
   }
 }

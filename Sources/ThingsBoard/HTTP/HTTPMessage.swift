@@ -20,7 +20,7 @@ struct HTTPResponse: Sendable {
   /// Whether there was more than the request's `bodyLimit`.
   var bodyWasCut: Bool
   var contentType: String?
-  /// Seconds, bounded at a day; the date form is not used by ThingsBoard nor by the usual proxies.
+  /// Bounded at a day.
   var retryAfter: Duration?
   var location: String?
   /// From when the request could be sent to the answer's end: without connecting.

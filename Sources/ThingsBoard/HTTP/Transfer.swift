@@ -170,7 +170,7 @@ final class Transfer {
     switch line[..<colon].lowercased() {
     case "content-type": response.contentType = value.lowercased()
     case "location": response.location = value
-    case "retry-after": response.retryAfter = Int(value).map { .seconds(min(max($0, 0), 86_400)) }
+    case "retry-after": response.retryAfter = Clock.delay(of: value)
     default: break
     }
   }
