@@ -83,36 +83,6 @@ extension ProxyOptions {
   private static func isHostByte(_ byte: UInt8) -> Bool { isAlphanumeric(byte) || ".-_:/[]*".utf8.contains(byte) }
 }
 
-extension ProxyOptions {
-  /// The URL as a whole, and its password as it is written and as it is meant: libraries say either.
-  var secrets: [Secret] {
-    guard let url, let (_, rest) = Self.parts(of: url.reveal()), let at = rest.lastIndex(of: "@") else {
-      return url.map { [$0] } ?? []
-    }
-    guard let colon = rest[..<at].firstIndex(of: ":") else { return [url] }
-    let password = String(rest[rest.index(after: colon)..<at])
-    if password.isEmpty { return [url] }
-    let meant = Self.percentDecoded(password)
-    return [url, Secret(password)] + (meant == password ? [] : [Secret(meant)])
-  }
-
-  private static func percentDecoded(_ text: String) -> String {
-    var bytes: [UInt8] = []
-    var rest = Array(text.utf8)[...]
-    while let byte = rest.popFirst() {
-      if byte == UInt8(ascii: "%"), rest.count >= 2,
-        let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
-      {
-        bytes.append(code)
-        rest = rest.dropFirst(2)
-      } else {
-        bytes.append(byte)
-      }
-    }
-    return String(decoding: bytes, as: UTF8.self)
-  }
-}
-
 /// Of ASCII.
 func isAlphanumeric(_ byte: UInt8) -> Bool {
   (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20)

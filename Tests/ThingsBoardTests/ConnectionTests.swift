@@ -69,6 +69,19 @@ import Testing
     #expect(broken?.message.contains("TOP_SECRET") == false)
   }
 
+  /// A proxy repeats the password as it is meant, a URL has it percent-encoded.
+  @Test(arguments: ["p@ss-4711", "p%40ss-4711"]) func aPasswordIsMaskedAsItIsMeantToo(_ repeated: String) throws {
+    let proxy = ScriptedServer([.status(503, body: "gate:\(repeated) has to wait")])
+    defer { proxy.stop() }
+    let error = try post(
+      to: options("http://thingsboard.invalid") {
+        $0.proxy.url = Secret("http://gate:p%40ss-4711@127.0.0.1:\(proxy.port)")
+      })
+    #expect(error?.code == .unavailable)
+    #expect(error?.message.contains("has to wait") == true)
+    #expect(error?.message.contains("4711") == false)
+  }
+
   @Test func aTunnelThatIsRefusedIsTheProxys() throws {
     let proxy = ScriptedServer([.status(403, body: "no")])
     defer { proxy.stop() }

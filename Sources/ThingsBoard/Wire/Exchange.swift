@@ -19,7 +19,7 @@ struct Exchange: Sendable {
       throw DeviceAPIError(.unreachable, error.message)
     }
     base = server.url.description
-    mask = server.proxy.mask
+    mask = Mask(server.proxy.secrets)
   }
 
   /// One request to a resource below `/api/v1/`.

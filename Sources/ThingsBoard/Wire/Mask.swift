@@ -13,15 +13,3 @@ struct Mask: Sendable {
 
   static func + (mask: Mask, more: [Secret]) -> Mask { Mask(mask.secrets + more) }
 }
-
-extension ProxyOptions {
-  /// The URL as a whole, which libcurl repeats where it is malformed, and its password, which a proxy might.
-  var mask: Mask {
-    guard let url else { return Mask([]) }
-    let afterScheme = url.reveal().drop { $0 != ":" }.dropFirst().drop { $0 == "/" }
-    guard let at = afterScheme.lastIndex(of: "@"), let colon = afterScheme[..<at].firstIndex(of: ":") else {
-      return Mask([url])
-    }
-    return Mask([url, Secret(String(afterScheme[afterScheme.index(after: colon)..<at]))])
-  }
-}
