@@ -53,12 +53,17 @@ public protocol DeviceAPI: Sendable {
   ///   - duration: How long; `nil` for the server's own.
   func claim(secret: Secret?, duration: Duration?) async throws(DeviceAPIError)
 
+  /// Takes another token for requests from now on, after the device has been provisioned anew. From any thread; requests
+  /// under way end with the token they began with. Does nothing where the transport has no token that could change.
+  func use(_ token: Secret)
+
   /// What the connections have carried since the start.
   func traffic() async -> Traffic
 }
 
 extension DeviceAPI {
   public var hasDownlink: Bool { false }
+  public func use(_ token: Secret) {}
 
   public func attributes(client: [String]?, shared: [String]?) async throws(DeviceAPIError) -> AttributeSnapshot {
     throw .unsupported

@@ -42,8 +42,6 @@ public final class HTTPDeviceAPI: DeviceAPI {
 
   public var hasDownlink: Bool { true }
 
-  /// Replaces the token for requests from now on, after the device has been provisioned anew. From any thread; requests
-  /// under way end with the token they began with.
   public func use(_ token: Secret) { self.token.withLock { $0 = token } }
 
   public func traffic() async -> Traffic { await posts.client.traffic + polls.client.traffic }

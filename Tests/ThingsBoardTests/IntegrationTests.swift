@@ -80,6 +80,15 @@ import Testing
     #expect(server.requests.isEmpty)
   }
 
+  /// The key is in the configuration: what provisioning grants is none.
+  @Test func aTokenDoesNotReplaceTheKey() throws {
+    let (server, _) = try run([]) { api in
+      api.use(Secret("ANOTHER"))
+      try await api.postTelemetry(HTTPDeviceAPITests.batch)
+    }
+    #expect(server.requests[0].head.hasPrefix("POST /api/v1/integrations/http/KEY%2F1 "))
+  }
+
   @Test func theConfigurationChooses() throws {
     let loop = try EventLoop()
     var options = ServerOptions(url: try ServerURL("http://127.0.0.1:1"))

@@ -1,6 +1,7 @@
 internal import Configuration
 internal import EventLoop
 internal import Logging
+internal import Telemetry
 internal import ThingsBoard
 
 /// Who this gateway is to the server: the token somebody has put there, or the one the server grants.
@@ -25,7 +26,7 @@ struct Identity: Sendable {
       given = nil
       provisioner = Provisioner(
         on: loop,
-        api: try HTTPProvisioningAPI(on: loop, server: configuration.server, userAgent: Transport.userAgent),
+        api: try HTTPProvisioningAPI(on: loop, server: configuration.server, userAgent: Version.userAgent),
         options: options, deviceName: configuration.device.name, server: configuration.server.url.description,
         file: CredentialFile(directory: configuration.stateDirectory), disk: disk, log: log)
     }

@@ -91,7 +91,8 @@ public enum OneShot {
     if configuration.server.transport == .httpIntegration, let template = configuration.device.name {
       name = try await disk.run { () throws(DeviceNameError) in try DeviceName.expand(template) }
     }
-    let api = try Transport(on: loop, configuration.server, token: token, deviceName: name).api
+    let api = try configuration.server.deviceAPI(
+      on: loop, token: token, deviceName: name, userAgent: Version.userAgent)
     switch request {
     case .call(let method, let params): return await ServerCalls.call(method, params, api)
     case .claim(let secret, let duration):

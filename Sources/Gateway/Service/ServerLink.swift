@@ -18,7 +18,6 @@ actor ServerLink {
 
   private let loop: EventLoop
   nonisolated let api: any DeviceAPI
-  private let replaceToken: @Sendable (Secret) -> Void
   private let uplink: Uplink
   private let desk: CommandDesk
   private let commandPolls: CommandPolls
@@ -29,18 +28,16 @@ actor ServerLink {
   private var isStopping = false
 
   /// - Parameters:
-  ///   - transport: Speaks for this device.
+  ///   - api: Speaks for this device.
   ///   - router: What carries out commands.
   ///   - ledger: The memory of commands, opened.
   init(
-    on loop: EventLoop, _ configuration: GatewayConfiguration, transport: Transport, queue: TelemetryQueue,
+    on loop: EventLoop, _ configuration: GatewayConfiguration, api: any DeviceAPI, queue: TelemetryQueue,
     recorder: Recorder, router: CommandRouter, ledger: CommandLedger, log: Logger
   ) {
     self.loop = loop
     let server = configuration.server.url.description
-    let api = transport.api
     self.api = api
-    replaceToken = transport.replaceToken
     let outages = OutageBoard()
     uplink = Uplink(
       on: loop, queue: queue, api: api,
@@ -102,7 +99,7 @@ actor ServerLink {
 
   /// Takes a new token in the place of the one before.
   func use(_ token: Secret) async {
-    replaceToken(token)
+    api.use(token)
     await uplink.tryNow()
     await clientAttributes.resendAll()
     await commandPolls.restart()

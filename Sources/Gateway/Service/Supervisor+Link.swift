@@ -48,9 +48,10 @@ extension Supervisor {
 
   private func connect(_ token: Secret, deviceName: String, _ ledger: CommandLedger) async throws {
     guard let queue, let recorder, !Task.isCancelled else { return }
-    let transport = try Transport(on: loop, configuration.server, token: token, deviceName: deviceName)
+    let api = try configuration.server.deviceAPI(
+      on: loop, token: token, deviceName: deviceName, userAgent: Version.userAgent)
     let link = ServerLink(
-      on: loop, configuration, transport: transport, queue: queue, recorder: recorder,
+      on: loop, configuration, api: api, queue: queue, recorder: recorder,
       router: CommandRouter(commandContext), ledger: ledger, log: log)
     self.link = link
     await queue.setOnAppend { link.recordsArrived() }
