@@ -33,6 +33,28 @@ import Testing
     }
   }
 
+  @Test("The HTTP integration stores under its key what its converter finds, and keeps the payloads")
+  func integration() async throws {
+    try await withServer { server, port in
+      let path = "/api/v1/integrations/http/T"
+      let payload = #"{"deviceName":"d","telemetry":[{"ts":7,"values":{"t":21.5}}],"attributes":{"site":"north"}}"#
+      let answer = try await RawClient.ask(port, "POST", path, body: payload)
+      #expect(answer.status == 200)
+      #expect(server.values(of: "t", token: "T") == [StoredValue(ts: 7, type: .double, text: "21.5")])
+      #expect(server.clientAttributes(token: "T")["site"]?.text == "north")
+      #expect(server.uplinks.map(\.payload) == [payload] && server.uplinks.first?.key == "T")
+      #expect(server.requests().map(\.path) == ["/api/v1/integrations/http/***"])
+      let refused = [
+        try await RawClient.ask(port, "POST", path, body: #"{"telemetry":[1]}"#),
+        try await RawClient.ask(port, "POST", path, body: "no JSON"),
+        try await RawClient.ask(port, "POST", "/api/v1/integrations/http/X", body: payload),
+        try await RawClient.ask(port, "GET", path),
+      ]
+      #expect(refused.map(\.status) == [500, 500, 404, 405])
+      #expect(server.uplinks.count == 3)
+    }
+  }
+
   struct Row: Sendable, CustomTestStringConvertible {
     var sentence: String
     var method = "POST"

@@ -17,6 +17,7 @@ import Testing
     (.pollCommands, "GET", "T/rpc", ""), (.postReply, "POST", "T/rpc/0", "1"),
     (.call, "POST", "T/rpc", #"{"method":"m","params":1}"#), (.claim, "POST", "T/claim", ""),
     (.provision, "POST", "provision", #"{"provisionDeviceKey":"k","provisionDeviceSecret":"s"}"#),
+    (.integration, "POST", "integrations/http/T", #"{"attributes":{"a":1}}"#),
   ]
 
   @Test("A fault meets the kind of request it is for, and no other", arguments: requests.map(\.0))

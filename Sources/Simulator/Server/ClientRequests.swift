@@ -6,6 +6,13 @@ public struct ClientCall: Sendable, Hashable {
   public var params: String
 }
 
+/// A payload of the HTTP integration as it arrived.
+public struct IntegrationUplink: Sendable, Hashable {
+  public var key: String
+  /// The body, whatever it was.
+  public var payload: String
+}
+
 /// A claiming request as it arrived.
 public struct ClaimRequest: Sendable, Hashable {
   public var token: String

@@ -28,6 +28,9 @@ struct DeviceRoute {
     let parts = path.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
     if parts == ["api", "v1", "provision"] {
       self.init(method == "POST" ? .provision : .wrongMethod, maskedPath: path)
+    } else if parts.count == 5, parts[..<4] == ["api", "v1", "integrations", "http"] {
+      self.init(
+        method == "POST" ? .integration : .wrongMethod, token: parts[4], maskedPath: "/api/v1/integrations/http/***")
     } else if parts.count >= 4, parts[0] == "api", parts[1] == "v1" {
       let rest = parts[3...].joined(separator: "/")
       self.init(Self.kind(method, rest), token: parts[2], maskedPath: "/api/v1/***/\(rest)")
@@ -85,7 +88,12 @@ struct DeviceRoute {
   }
 
   /// Whether the large body limit holds.
-  var isBulk: Bool { kind == .postTelemetry || kind == .postAttributes || kind == .control }
+  var isBulk: Bool {
+    switch kind {
+    case .postTelemetry, .postAttributes, .integration, .control: true
+    default: false
+    }
+  }
 
   /// A parameter's decoded value, the first of its name.
   func query(_ query: String, _ name: String) -> String? {

@@ -90,6 +90,9 @@ extension DeviceServer {
   /// Claiming requests, the first thousand.
   public var claims: [ClaimRequest] { state.withLock { $0.claims } }
 
+  /// Payloads of the HTTP integration, the first thousand.
+  public var uplinks: [IntegrationUplink] { state.withLock { $0.uplinks } }
+
   /// Client-side RPCs, the first thousand.
   public var calls: [ClientCall] { state.withLock { $0.calls } }
 

@@ -76,6 +76,7 @@ extension DeviceServer {
     case .unknown, .control: return .spring(404, "Not Found", path: request.path)
     case .wrongMethod: return .spring(405, "Method Not Allowed", path: request.path)
     case .provision: return provision(request)
+    case .integration: return try await integrate(request)
     default: break
     }
     if !state.withLock({ $0.knows(route.token) }) { return ServerAnswer(status: 401) }
@@ -86,18 +87,23 @@ extension DeviceServer {
     case .postReply: return reply(request)
     case .call: return try await call(request)
     case .claim: return claim(request)
-    case .unknown, .wrongMethod, .provision, .control: return .spring(404, "Not Found", path: request.path)
+    case .unknown, .wrongMethod, .provision, .integration, .control:
+      return .spring(404, "Not Found", path: request.path)
     }
   }
 
   private func store(_ request: DeviceRequest) async throws -> ServerAnswer {
     if request.body.isEmpty { return .spring(400, "Bad Request", path: request.path) }
-    let token = request.route.token
-    let isTelemetry = request.route.kind == .postTelemetry
+    return try await store(
+      request.body, as: request.route.kind, token: request.route.token, path: request.path)
+  }
+
+  func store(_ body: [UInt8], as kind: RequestKind, token: String, path: String) async throws -> ServerAnswer {
+    let isTelemetry = kind == .postTelemetry
     let outcome =
       isTelemetry
-      ? options.converter.telemetry(request.body, now: Self.now)
-      : options.converter.attributes(request.body, now: Self.now)
+      ? options.converter.telemetry(body, now: Self.now)
+      : options.converter.attributes(body, now: Self.now)
     switch outcome {
     case .accepted:
       let (messages, values) = state.withLock { state in
@@ -111,7 +117,7 @@ extension DeviceServer {
     case .failed: return .failed
     case .unanswered:
       try await Task.sleep(for: options.asyncLimit)
-      return .spring(503, "Service Unavailable", path: request.path)
+      return .spring(503, "Service Unavailable", path: path)
     }
   }
 

@@ -18,6 +18,8 @@ public enum RequestKind: String, Sendable, Hashable, CaseIterable {
   case claim
   /// `POST /provision`
   case provision
+  /// `POST /integrations/http/{key}`: the HTTP integration of ThingsBoard's Professional Edition.
+  case integration
   /// What people and benchmarks ask, under `/api/rpc` and `/api/plugins`; faults leave it alone.
   case control
   /// A known path with a method it has not.

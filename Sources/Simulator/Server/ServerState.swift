@@ -11,6 +11,7 @@ struct ServerState: Sendable {
   private var deletedTokens: Set<String> = []
   private(set) var claims: [ClaimRequest] = []
   private(set) var calls: [ClientCall] = []
+  private(set) var uplinks: [IntegrationUplink] = []
   var callHandler: (@Sendable (_ method: String, _ params: String) -> String?)?
   var hook: (@Sendable (RequestKind, RequestPhase) -> Void)?
   var log: [RequestRecord] = []
@@ -25,7 +26,7 @@ struct ServerState: Sendable {
   var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
   var nextWaiter: UInt64 = 0
 
-  /// Reasons of silent losses, claims and calls kept for inspection, each.
+  /// Reasons of silent losses, claims, calls and the integration's payloads kept for inspection, each.
   static let recordLimit = 1000
   /// Devices of which more than telemetry is kept.
   static let deviceLimit = 1000
@@ -104,6 +105,10 @@ struct ServerState: Sendable {
 
   mutating func note(_ call: ClientCall) {
     if calls.count < Self.recordLimit { calls.append(call) }
+  }
+
+  mutating func note(_ uplink: IntegrationUplink) {
+    if uplinks.count < Self.recordLimit { uplinks.append(uplink) }
   }
 
   mutating func note(_ claim: ClaimRequest) {
