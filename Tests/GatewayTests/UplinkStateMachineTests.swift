@@ -126,7 +126,8 @@ import ThingsBoard
   }
 
   static let kept: [DeviceAPIError.Code] = [
-    .unavailable, .unreachable, .unauthorized, .deviceDeleted, .notFound, .redirected, .notThingsBoard,
+    .unavailable, .unreachable, .unauthorized, .deviceDeleted, .notFound, .redirected, .notThingsBoard, .certificate,
+    .noAnswer, .unsupported, .cancelled,
   ]
   @Test(arguments: kept) func nothingIsGivenUpWhereTheRecordsAreNotAtFault(code: DeviceAPIError.Code) {
     let result = Self.run(records: Array(0..<10), limit: 200) { _ in DeviceAPIError(code, "…") }

@@ -117,6 +117,10 @@ final class GatewayUnderTest: @unchecked Sendable {
   ///
   /// Waits on a thread of its own: it may be the test's server, on this process's few, that it waits for.
   func baudgate(_ arguments: String...) async throws -> (status: CInt, output: String, errors: String) {
+    try await baudgate(arguments)
+  }
+
+  func baudgate(_ arguments: [String]) async throws -> (status: CInt, output: String, errors: String) {
     let words = ["\(DaemonProcess.directory)/baudgate"] + arguments + ["--config", scratch.file("baudgate.yaml")]
     let environment = ["RUNTIME_DIRECTORY": scratch.file("run"), "PATH": "/usr/bin:/bin"]
     return try await withCheckedThrowingContinuation { continuation in
