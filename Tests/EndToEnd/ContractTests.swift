@@ -15,8 +15,13 @@ import Testing
     let gateway = try await GatewayUnderTest()
     let (server, daemon) = (gateway.server, gateway.daemon)
     try await gateway.start()
+    @Sendable func knowsVersion() -> Bool {
+      server.clientAttributes(token: Self.token)["baudgate_version"] != nil
+    }
     #expect(await gateway.isPolling())
+    #expect(await server.wait(upTo: .seconds(20)) { knowsVersion() })
     server.deleteDevice(token: Self.token)
+    #expect(!knowsVersion())
     #expect(
       try await eventually { daemon.log.contains(#"refuses this device (403 "Device was deleted!")"#) }, "\(daemon.log)"
     )
@@ -29,9 +34,11 @@ import Testing
         $0.hasPrefix("<3>")
       })
     server.addDevice(token: Self.token)
-    // What a person must mend is tried again within half a minute at first.
+    // What a person must mend is tried again within half a minute at first; what gets through first hastens the rest.
     #expect(await gateway.arrived(2), "\(daemon.log)")
     #expect(gateway.numbers() == [1, 2])
+    // The new device has none of the old one's attributes.
+    #expect(await server.wait(upTo: .seconds(20)) { knowsVersion() })
     #expect(await gateway.isPolling())
     #expect(await gateway.ask("serialWrite", #"{"port":"line","text":"x"}"#) == #"{"written":1}"#)
     await gateway.end()
@@ -53,6 +60,65 @@ import Testing
     #expect(server.counters.replacements == 0)
     #expect(((try daemon.status()["queue"] as? [String: Any])?["parked"] as? Int) == 0, "no record was at fault")
     #expect(daemon.terminate() == 0, "nor a stop")
+    await gateway.end()
+  }
+
+  /// One reading a rule of the server's chokes on: set aside with the server's words, all others arrive.
+  @Test func aPoisonedReadingIsSetAside() async throws {
+    let gateway = try await GatewayUnderTest()
+    let (server, daemon) = (gateway.server, gateway.daemon)
+    server.setFault(.poison(text: ":33.0", answer: "Can't parse value: 33.0"))
+    try await gateway.start()
+    try gateway.line.send((0..<60).map { "N=\($0)\n" }.joined())
+    #expect(await gateway.arrived(59), "\(daemon.log)")
+    #expect(gateway.numbers() == Array(0..<60).filter { $0 != 33 })
+    #expect(try await eventually { daemon.log.contains("will never take the record") }, "\(daemon.log)")
+    #expect(daemon.log.contains("Can't parse value: 33.0"))
+    #expect(try queued(gateway) == 0)
+    #expect(((try daemon.status()["queue"] as? [String: Any])?["parked"] as? Int) == 1)
+    #expect(daemon.terminate() == 0)
+    await gateway.end()
+  }
+
+  /// Never sooner than the server has asked for.
+  @Test func aRetryAfterIsHonoured() async throws {
+    let gateway = try await GatewayUnderTest()
+    let server = gateway.server
+    server.setFault(.status(429, headers: ["Retry-After": "3"]), requests: 1)
+    try await gateway.start()
+    try gateway.line.send("N=1\n")
+    #expect(await gateway.arrived(1), "\(gateway.daemon.log)")
+    let times = server.requests().filter { $0.kind == .postTelemetry }.map(\.time)
+    #expect(times.count == 2)
+    #expect((times.last ?? 0) - (times.first ?? 0) >= 3000)
+    await gateway.end()
+  }
+
+  /// The servlet's limit ends each poll with a 503: the next one is open by then, and no word is lost about it.
+  @Test func aServletThatEndsPollsIsNoOutage() async throws {
+    var options = ServerOptions(tokens: [Self.token])
+    // The usual 30 s are beyond what is asked for; a shorter one shows the same.
+    options.asyncLimit = .seconds(11)
+    let gateway = try await GatewayUnderTest(options, ports: ["line"]) { url, scratch in
+      """
+      server: {url: \(url)}
+      device: {token: \(Self.token)}
+      ports:
+        line: {path: \(scratch.file("tty-line")), baud: 115200}
+      sensors:
+        climate: {port: line, protocol: line, template: "N={n}"}
+      """
+    }
+    let server = gateway.server
+    try await gateway.start()
+    let isEnded = await server.wait(upTo: .seconds(60)) {
+      server.requests().contains { $0.kind == .pollCommands && $0.status == 503 }
+        && server.requests().contains { $0.kind == .pollAttributes && $0.status == 503 }
+    }
+    #expect(isEnded)
+    #expect(server.openPolls(.pollCommands) > 0 || server.requests().last?.kind == .pollCommands)
+    #expect(await gateway.ask("serialWrite", #"{"port":"line","text":"x"}"#) == #"{"written":1}"#)
+    #expect(!gateway.daemon.log.contains("503"), "\(gateway.daemon.log)")
     await gateway.end()
   }
 

@@ -18,6 +18,7 @@ actor ServerLink {
 
   private let loop: EventLoop
   nonisolated let api: any DeviceAPI
+  private let admission: AdmissionWatch
   private let uplink: Uplink
   private let desk: CommandDesk
   private let commandPolls: CommandPolls
@@ -37,6 +38,8 @@ actor ServerLink {
   ) {
     self.loop = loop
     let server = configuration.server.url.description
+    let api = AdmissionWatch(api)
+    admission = api
     self.api = api
     let outages = OutageBoard()
     uplink = Uplink(
@@ -68,6 +71,9 @@ actor ServerLink {
 
   /// - Throws: `SystemError` without a timer to be had.
   func start() async throws(SystemError) {
+    admission.onReturn { [weak self, loop] in
+      Task(executorPreference: loop) { await self?.admittedAgain() }
+    }
     try await uplink.start()
     try await clientAttributes.start()
     try await desk.start()
@@ -104,6 +110,14 @@ actor ServerLink {
     await clientAttributes.resendAll()
     await commandPolls.restart()
     await sharedAttributes.restart()
+  }
+
+  /// The server knows the device again, which may be another one by the same token.
+  private func admittedAgain() async {
+    await uplink.tryNow()
+    await clientAttributes.resendAll()
+    if await commandPolls.status.isFailing { await commandPolls.restart() }
+    if await sharedAttributes.status.polls.isFailing { await sharedAttributes.restart() }
   }
 
   // MARK: What others use

@@ -1,0 +1,74 @@
+internal import Synchronization
+internal import Telemetry
+internal import ThingsBoard
+
+/// Passes everything on, and tells when the server takes this device again after it had not known it.
+///
+/// Each way up and down retries at a pace of its own, slowly where a person must mend something, and the first that gets
+/// through knows something for all. A device that was deleted and made anew has nothing of what it was told before, either.
+final class AdmissionWatch: DeviceAPI {
+  private struct State {
+    var isRefused = false
+    var onReturn: (@Sendable () -> Void)?
+  }
+
+  private let api: any DeviceAPI
+  private let state = Mutex(State())
+
+  init(_ api: any DeviceAPI) { self.api = api }
+
+  /// Sets what is called after the first request that was taken again.
+  func onReturn(_ body: (@Sendable () -> Void)?) { state.withLock { $0.onReturn = body } }
+
+  private func watch<Result: Sendable>(
+    _ request: () async throws(DeviceAPIError) -> Result
+  ) async throws(DeviceAPIError) -> Result {
+    do throws(DeviceAPIError) {
+      let result = try await request()
+      taken()
+      return result
+    } catch {
+      if error.code == .unauthorized || error.code == .deviceDeleted { state.withLock { $0.isRefused = true } }
+      throw error
+    }
+  }
+
+  private func taken() {
+    let onReturn = state.withLock { state -> (@Sendable () -> Void)? in
+      defer { state.isRefused = false }
+      return state.isRefused ? state.onReturn : nil
+    }
+    onReturn?()
+  }
+
+  // MARK: DeviceAPI
+
+  var hasDownlink: Bool { api.hasDownlink }
+
+  func postTelemetry(_ batch: TelemetryBatch) async throws(DeviceAPIError) {
+    try await watch { () async throws(DeviceAPIError) in try await api.postTelemetry(batch) }
+  }
+  func postAttributes(_ attributes: [Reading]) async throws(DeviceAPIError) {
+    try await watch { () async throws(DeviceAPIError) in try await api.postAttributes(attributes) }
+  }
+  func attributes(client: [String]?, shared: [String]?) async throws(DeviceAPIError) -> AttributeSnapshot {
+    try await watch { () async throws(DeviceAPIError) in try await api.attributes(client: client, shared: shared) }
+  }
+  func pollAttributes(for timeout: Duration) async throws(DeviceAPIError) -> AttributeUpdate? {
+    try await watch { () async throws(DeviceAPIError) in try await api.pollAttributes(for: timeout) }
+  }
+  func pollCommand(for timeout: Duration) async throws(DeviceAPIError) -> ServerCommand? {
+    try await watch { () async throws(DeviceAPIError) in try await api.pollCommand(for: timeout) }
+  }
+  func reply(_ reply: JSON, to id: CommandID) async throws(DeviceAPIError) {
+    try await watch { () async throws(DeviceAPIError) in try await api.reply(reply, to: id) }
+  }
+  func call(_ method: String, params: JSON) async throws(DeviceAPIError) -> JSON {
+    try await watch { () async throws(DeviceAPIError) in try await api.call(method, params: params) }
+  }
+  func claim(secret: Secret?, duration: Duration?) async throws(DeviceAPIError) {
+    try await watch { () async throws(DeviceAPIError) in try await api.claim(secret: secret, duration: duration) }
+  }
+  func use(_ token: Secret) { api.use(token) }
+  func traffic() async -> Traffic { await api.traffic() }
+}
