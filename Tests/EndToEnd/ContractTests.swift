@@ -122,6 +122,32 @@ import Testing
     await gateway.end()
   }
 
+  /// The server would make text of them, and of the whole key.
+  @Test func whatWouldSpoilAKeyIsNotSent() async throws {
+    let gateway = try await GatewayUnderTest()
+    let daemon = gateway.daemon
+    try await gateway.start()
+    try gateway.line.send("N=1e300\nN=-1e19\nN=5\n")
+    #expect(await gateway.arrived(1), "\(daemon.log)")
+    #expect(gateway.server.values(of: "n").map(\.text) == ["5.0"])
+    #expect((try daemon.status()["values"] as? [String: Any])?["unsendable"] as? Int == 2)
+    #expect(daemon.log.split(separator: "\n").filter { $0.contains("so the value is not sent") }.count == 1)
+    #expect(gateway.server.counters.lost == 0)
+    await gateway.end()
+  }
+
+  /// A label of more than 63 bytes (RFC 1035, 2.3.4) fails without a question to anybody.
+  @Test func aNameNobodyKnows() async throws {
+    let gateway = try await GatewayUnderTest(url: "http://\(String(repeating: "a", count: 64)).invalid")
+    let daemon = gateway.daemon
+    try await gateway.start()
+    try gateway.line.send("N=1\n")
+    #expect(try await eventually { daemon.log.contains("check the network and its name server") }, "\(daemon.log)")
+    #expect(try queued(gateway) == 1)
+    #expect(!daemon.log.contains(Self.token))
+    await gateway.end()
+  }
+
   // MARK: A link that costs
 
   /// Requests are counted against the time that really went by: a slow machine makes more of both.
