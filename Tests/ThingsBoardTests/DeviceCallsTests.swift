@@ -209,6 +209,21 @@ import Testing
 
   // MARK: No answer at all
 
+  /// A connection that stood open was closed meanwhile, so libcurl tries again on a new one by itself, and forgets the
+  /// time limit (7.88): who accepts that one and says nothing would hold the request for ever.
+  @Test func aRequestTriedAgainOnANewConnectionDoesNotWaitForEver() throws {
+    let bench = try Bench([.status(200, body: "{}"), .bytesThenClose("")], otherwise: .hang)
+    var timing = Timing()
+    timing.answer = .milliseconds(30)
+    let code = try bench.run(timing: timing) { api, _ in
+      _ = try await api.attributes(client: nil, shared: nil)
+      return await failure { () async throws(DeviceAPIError) in _ = try await api.attributes(client: nil, shared: nil) }?
+        .code
+    }
+    #expect(code == .unreachable)
+    #expect(bench.server.requests.count == 3)
+  }
+
   /// As a server under a rate limit does with attributes, polls and RPC until its servlet gives up, and an empty batch
   /// for ever: each request has a time limit of its own.
   @Test func noRequestWaitsForEver() throws {
