@@ -54,8 +54,10 @@ public final class BlockingPool: @unchecked Sendable {
     state.pending.append(body)
     let needsThread = state.idle < state.pending.count && state.threads < limit
     if needsThread { state.threads += 1 }
-    pthread_cond_signal(condition)
+    let isAwaited = state.idle > 0
     pthread_mutex_unlock(mutex)
+    // Not before: the thread that wakes up would have to wait for the mutex.
+    if isAwaited { pthread_cond_signal(condition) }
     if needsThread { startThread() }
   }
 

@@ -114,9 +114,16 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     if wasEmpty { bg_eventfd_signal(wakeDescriptor) }
   }
 
-  /// Runs what was queued when it began, so that jobs which enqueue jobs leave the descriptors their turn.
+  /// Rounds of queued work before the descriptors have their turn. A way through several actors is a hop for each, and
+  /// one round for each: none of them waits for epoll. Jobs that enqueue jobs for ever hold nobody up for longer.
+  private static let roundLimit = 32
+
   private func runLocalWork() {
-    guard !localWork.isEmpty else { return }
+    for _ in 0..<Self.roundLimit where !localWork.isEmpty && !isStopping { runRound() }
+  }
+
+  /// Runs what was queued when it began.
+  private func runRound() {
     swap(&localWork, &spareWork)
     let serial = asUnownedSerialExecutor()
     let task = asUnownedTaskExecutor()

@@ -16,7 +16,7 @@ extension Supervisor {
   func startLink() async throws {
     let identity = try Identity(on: loop, configuration, disk: disk, secrets: secrets, log: log)
     self.identity = identity
-    let ledger = CommandLedger(stateDirectory: configuration.stateDirectory)
+    let ledger = CommandLedger(stateDirectory: configuration.stateDirectory, loader: disk)
     if !identity.isProvisioned && configuration.server.transport == .deviceAPI, let token = await identity.token() {
       return try await connect(token, deviceName: "", ledger)
     }

@@ -293,8 +293,9 @@ public actor GPIOController: DigitalLines {
     call(index) {
       Result { () throws(GPIOFault) in try handle.drive(value) }
     } then: { controller, result in
-      controller.driven(handle, result, index)
+      // Who commanded it goes on before the others are told.
       then(controller, result)
+      controller.driven(handle, result, index)
     }
   }
 

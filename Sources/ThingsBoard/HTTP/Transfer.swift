@@ -157,21 +157,25 @@ final class Transfer {
     return !response.bodyWasCut
   }
 
+  /// Looked at as bytes: of a server's dozen lines few matter, and a command waits behind them.
   fileprivate func header(_ bytes: UnsafeRawBufferPointer) {
-    let line = String(decoding: bytes.prefix(Self.headerLimit), as: UTF8.self)
+    let line = UnsafeRawBufferPointer(rebasing: bytes.prefix(Self.headerLimit))
     // An interim answer (100) has an end of its own, and the next status line begins anew; trailers end nothing.
-    if line.hasPrefix("HTTP/") {
+    if line.starts(with: "HTTP/".utf8) {
       headersAreWhole = false
-      if line.split(separator: " ").dropFirst().first?.first != "1" { answerBegan = true }
+      let status = line.drop { $0 != UInt8(ascii: " ") }.drop { $0 == UInt8(ascii: " ") }
+      if status.first != UInt8(ascii: "1") { answerBegan = true }
     }
     if bytes.allSatisfy({ $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: "\n") }) { headersAreWhole = true }
-    guard let colon = line.firstIndex(of: ":") else { return }
-    let value = line[line.index(after: colon)...].trimmingSpaces
-    switch line[..<colon].lowercased() {
-    case "content-type": response.contentType = value.lowercased()
-    case "location": response.location = value
-    case "retry-after": response.retryAfter = Clock.delay(of: value)
-    default: break
+    guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return }
+    let name = line[..<colon]
+    var value: String { String(Substring(decoding: line[(colon + 1)...], as: UTF8.self).trimmingSpaces) }
+    if name.isName("content-type") {
+      response.contentType = value.lowercased()
+    } else if name.isName("location") {
+      response.location = value
+    } else if name.isName("retry-after") {
+      response.retryAfter = Clock.delay(of: value)
     }
   }
 
@@ -212,6 +216,15 @@ private func headerArrived(
   Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
     .header(UnsafeRawBufferPointer(start: bytes, count: size * count))
   return size * count
+}
+
+extension Slice<UnsafeRawBufferPointer> {
+  /// Whether it is this header's name, which is in lower case.
+  fileprivate func isName(_ name: StaticString) -> Bool {
+    guard count == name.utf8CodeUnitCount else { return false }
+    // A bit of letters alone: "-" has it set.
+    return zip(self, UnsafeBufferPointer(start: name.utf8Start, count: count)).allSatisfy { $0 | 0x20 == $1 }
+  }
 }
 
 extension Substring {

@@ -12,7 +12,7 @@ struct CommandRecovery: Sendable {
   var problem: SystemError?
 }
 
-/// Where steps of commands are kept. Every call may block; a ledger calls from one thread alone.
+/// Where steps of commands are kept. Every call may block; a ledger makes one at a time, all but `load` from one thread.
 protocol CommandStorage: Sendable {
   /// Reads what is there and makes it ready for appending.
   func load() -> CommandRecovery
@@ -33,7 +33,7 @@ protocol CommandStorage: Sendable {
 ///
 /// Source: pwrite(2), fdatasync(2), rename(2), link(2).
 final class CommandFile: CommandStorage, @unchecked Sendable {
-  // @unchecked: used on the ledger's one thread alone.
+  // @unchecked: used by one ledger, one call after the other.
   /// Bytes of the file. What is live at most, by `CommandMemory`'s bounds, is less: replies of 128 KiB, short ones in
   /// place of those beyond, two records for each of 256 commands.
   static let capacity = 256 << 10

@@ -4,19 +4,29 @@ internal import EventLoop
 struct CommandLedger: Sendable {
   private let storage: any CommandStorage
   private let pool: BlockingPool
+  private let loader: BlockingPool
 
-  /// - Parameter pool: One thread, this ledger's alone: neither a stalled port nor the queue's card writes stand before
-  ///   a command.
-  init(_ storage: any CommandStorage, pool: BlockingPool = BlockingPool(name: "commands", threads: 1)) {
+  /// - Parameters:
+  ///   - pool: One thread, this ledger's alone: neither a stalled port nor the queue's card writes stand before a command.
+  ///   - loader: Where the file is read at the start; `pool` without one. Another's thread saves this ledger's own until
+  ///     the first command.
+  init(
+    _ storage: any CommandStorage, pool: BlockingPool = BlockingPool(name: "commands", threads: 1),
+    loader: BlockingPool? = nil
+  ) {
     self.storage = storage
     self.pool = pool
+    self.loader = loader ?? pool
   }
 
   /// The file `commands` of a state directory.
-  init(stateDirectory: String) { self.init(CommandFile(path: "\(stateDirectory)/commands")) }
+  init(stateDirectory: String, loader: BlockingPool? = nil) {
+    self.init(CommandFile(path: "\(stateDirectory)/commands"), loader: loader)
+  }
 
+  /// To be called before anything else.
   func load() async -> CommandRecovery {
-    await pool.run { [storage] in storage.load() }
+    await loader.run { [storage] in storage.load() }
   }
 
   /// Returns when a restart would know that the command was begun.
