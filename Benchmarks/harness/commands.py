@@ -12,6 +12,9 @@ from .processes import BenchmarkError, Sink, wait_for
 
 IN_MODIFY = 0x2
 LIMIT = 10.0  # seconds a command may take at worst
+# Seconds between two commands. Commands are rare: both programs come from sleep, and neither is held back by the
+# daemon's least spacing of polls, 50 ms.
+PAUSE = 0.06
 
 
 class LineFile:
@@ -41,11 +44,6 @@ class LineFile:
         os.close(self.descriptor)
 
 
-def times(sink):
-    waiting, commands = sink.ask("GET", "/commands")
-    return waiting, {number: (handed, answered) for number, handed, answered in commands}
-
-
 def measure_once(place, program, count):
     """Milliseconds from hand-over to the line, and to the reply, of `count` commands."""
     with Sink([]) as sink:
@@ -60,12 +58,16 @@ def measure_once(place, program, count):
             to_line, to_reply = [], []
             for index in range(count):
                 value = (index + 1) % 2
-                wait_for("a poll", child, lambda: times(sink)[0] > 0, every=0.001)
+                child.check_running()
+                time.sleep(PAUSE)
+                if not sink.ask("GET", "/idle"):
+                    raise BenchmarkError(f"{child.name} does not poll for commands\n{child.log_tail()}")
                 body = json.dumps({"method": "setGpio", "params": {"pin": 23, "value": value}}).encode()
                 number = sink.ask("POST", "/command", body)
                 changed = line.wait_for(value)
-                wait_for("the reply", child, lambda: times(sink)[1][number][1], every=0.001)
-                handed, answered = times(sink)[1][number]
+                if not (pair := sink.ask("GET", f"/command/{number}")):
+                    raise BenchmarkError(f"{child.name} did not answer a command\n{child.log_tail()}")
+                handed, answered = pair
                 to_line.append((changed - handed) / 1e6)
                 to_reply.append((answered - handed) / 1e6)
             line.close()

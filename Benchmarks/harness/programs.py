@@ -47,6 +47,7 @@ class Daemon:
         }
         child = Child([self.path, configuration], env=env, log=place.log(self.name))
         child.notify = notify
+        child.runtime = runtime
         return child
 
     def configuration(self, url, state, runtime, lines):

@@ -8,11 +8,15 @@ the measured program would make its PSS look smaller, hence no asyncio and no ht
 Prints its port, then serves on loopback until its standard input ends:
 
 - `GET /counts`: a JSON array: the telemetry requests taken, then how often each needle stood in their bodies.
-- `GET /traffic`: for each kind of request how many there were and their bytes, headers included: `{"rpc poll":[3,410,96]}`.
+- `GET /traffic`: for each kind of request how many there were, their bytes and the answers', headers included, and the
+  monotonic second of the last one: `{"rpc poll":[3,410,96,5301.2]}`.
+- `GET /idle`: held until an `rpc` poll is open.
 - `POST /command`: a server-side RPC, its body the method and params. It is handed to every open `rpc` poll, or to the
   next one. Answers with its number.
-- `GET /commands`: when each was handed over and answered, in monotonic nanoseconds, and before
-  it how many polls are open: `[1,[[id,handed,answered],…]]`.
+- `GET /command/N`: held until that command is answered: `[handed,answered]`, in monotonic nanoseconds. Nothing is asked
+  meanwhile: it would be in the way of what is measured.
+
+What is held is answered `null` after ten seconds.
 
 Every other GET of the device API is held as the server holds a long poll and answered 408.
 """
@@ -28,6 +32,7 @@ from urllib.parse import parse_qs, urlsplit
 HEAD_LIMIT = 64 << 10
 BODY_LIMIT = 16 << 20
 POLL_LIMIT = 25.0  # seconds
+HOLD_LIMIT = 10.0  # seconds
 
 
 class Counts:
@@ -70,6 +75,7 @@ class Commands:
                 self.is_pending = False
                 return self.newest, self.body
             self.waiting += 1
+            self.change.notify_all()
             arrived = self.change.wait_for(lambda: self.newest != before, seconds)
             self.waiting -= 1
             return (self.newest, self.body) if arrived else None
@@ -78,8 +84,22 @@ class Commands:
         self.times[number][0] = self.times[number][0] or time.monotonic_ns()
 
     def answered(self, number):
-        if number in self.times:
-            self.times[number][1] = self.times[number][1] or time.monotonic_ns()
+        now = time.monotonic_ns()
+        with self.change:
+            if number in self.times:
+                self.times[number][1] = self.times[number][1] or now
+                self.change.notify_all()
+
+    def hold(self, condition):
+        """What `condition` gives as soon as it is something; `None` when it takes too long."""
+        with self.change:
+            return self.change.wait_for(condition, HOLD_LIMIT) or None
+
+    def wait_for_poll(self):
+        return self.hold(lambda: self.waiting)
+
+    def wait_for_answer(self, number):
+        return self.hold(lambda: all(self.times.get(number, [None])) and self.times[number])
 
 
 class Traffic:
@@ -91,10 +111,12 @@ class Traffic:
 
     def add(self, kind, requests=0, received=0, sent=0):
         with self.lock:
-            entry = self.kinds.setdefault(kind, [0, 0, 0])
+            entry = self.kinds.setdefault(kind, [0, 0, 0, 0.0])
             entry[0] += requests
             entry[1] += received
             entry[2] += sent
+            if requests:
+                entry[3] = time.monotonic()
 
 
 def kind_of(method, path):
@@ -183,9 +205,10 @@ class Connection:
                 self.answer(b"200 OK", json.dumps(self.counts.values).encode())
             elif target.path == "/traffic":
                 self.answer(b"200 OK", json.dumps(self.traffic.kinds).encode())
-            elif target.path == "/commands":
-                times = [[number, *pair] for number, pair in self.commands.times.items()]
-                self.answer(b"200 OK", json.dumps([self.commands.waiting, times]).encode())
+            elif target.path == "/idle":
+                self.answer(b"200 OK", json.dumps(self.commands.wait_for_poll()).encode())
+            elif command := re.fullmatch(r"/command/(\d+)", target.path):
+                self.answer(b"200 OK", json.dumps(self.commands.wait_for_answer(int(command[1]))).encode())
             elif target.path.endswith("/attributes"):
                 self.answer(b"200 OK", b"{}")
             else:
