@@ -20,10 +20,10 @@ build: setup
 demo: build
 	$(RELEASE)/baudgate-simulator demo $(DEMO)
 
-# The end-to-end tests start the release binaries, and by themselves: they keep both cores busy, and others wait in vain.
+# The end-to-end tests start the release binaries, and wait for them one after the other: beside others they wait in vain.
 test: build
 	$(SWIFT) test --skip EndToEnd
-	$(SWIFT) test --skip-build --filter EndToEnd
+	$(SWIFT) test --skip-build --no-parallel --filter EndToEnd
 
 check: lint test
 

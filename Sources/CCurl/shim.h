@@ -20,6 +20,10 @@ typedef size_t (*bg_data_callback)(char *, size_t, size_t, void *);
 static inline CURLcode bg_easy_set_data_callback(CURL *easy, CURLoption option, bg_data_callback callback) {
   return curl_easy_setopt(easy, option, callback);
 }
+typedef int (*bg_before_request)(void *, char *, char *, int, int);
+static inline CURLcode bg_easy_set_before_request(CURL *easy, bg_before_request callback) {
+  return curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, callback);
+}
 static inline CURLcode bg_easy_set_open_socket(CURL *easy, curl_opensocket_callback callback) {
   return curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, callback);
 }
@@ -54,6 +58,8 @@ static inline int bg_open_socket(const struct curl_sockaddr *address) {
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+static const int bg_request_goes_on = CURL_PREREQFUNC_OK;
+static const int bg_request_ends = CURL_PREREQFUNC_ABORT;
 /* Options that are macros of unsigned or cast expressions, which the importer skips. */
 static const long bg_global_all = CURL_GLOBAL_ALL;
 #endif

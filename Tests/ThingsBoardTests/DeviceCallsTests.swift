@@ -217,8 +217,9 @@ import Testing
     timing.answer = .milliseconds(30)
     let code = try bench.run(timing: timing) { api, _ in
       _ = try await api.attributes(client: nil, shared: nil)
-      return await failure { () async throws(DeviceAPIError) in _ = try await api.attributes(client: nil, shared: nil) }?
-        .code
+      return await failure { () async throws(DeviceAPIError) in _ = try await api.attributes(client: nil, shared: nil)
+      }?
+      .code
     }
     #expect(code == .unreachable)
     #expect(bench.server.requests.count == 3)

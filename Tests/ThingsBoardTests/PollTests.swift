@@ -95,6 +95,23 @@ import Testing
     #expect(outcome == row.expected.map { .failure($0) } ?? .value(nil))
   }
 
+  /// libcurl sends a request again by itself where a connection that stood open is closed without an answer. A poll would
+  /// begin anew then, and nobody would read what has changed in between.
+  @Test func aPollIsNotSentAgainInSilence() throws {
+    // The first poll leaves its connection open, the second is closed after a while, and a third would hang.
+    let bench = try Bench([.status(408), .after(.milliseconds(400), .bytesThenClose(""))], otherwise: .hang)
+    let timing = Timing(shortest: .milliseconds(1), longest: .seconds(20))
+    let outcome = try bench.run(timing: timing) { api, _ in
+      _ = try? await api.pollAttributes(for: .seconds(25))
+      return await Outcome<AttributeUpdate?> { () async throws(DeviceAPIError) in
+        try await api.pollAttributes(for: .seconds(25))
+      }
+    }
+    #expect(outcome == .value(nil), "its end, seen at once")
+    #expect(bench.server.requests.count == 2)
+    #expect(Set(bench.server.requests.map(\.connection)) == [0], "both on one connection")
+  }
+
   // MARK: Commands
 
   static let commands: [(String, ServerCommand)] = [

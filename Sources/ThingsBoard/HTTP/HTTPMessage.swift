@@ -6,6 +6,8 @@ struct HTTPRequest: Sendable {
   var body: [UInt8] = []
   /// The time it may take altogether, connecting included.
   var timeLimit: Duration = .seconds(30)
+  /// Whether libcurl may send it again by itself where a connection that stood open was closed under it.
+  var mayBeRepeated = true
   /// Bytes of the answer's body that are kept; a larger one ends the transfer.
   var bodyLimit = HTTPResponse.bodyLimit
 }

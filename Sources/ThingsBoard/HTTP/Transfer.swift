@@ -12,6 +12,10 @@ final class Transfer {
   private var headersAreWhole = false
   /// Whether a status line has come, interim ones (1xx) apart.
   private var answerBegan = false
+  private var mayBeRepeated = true
+  /// When the request could be sent for the first time, by `Uptime.monotonic`.
+  private var firstSent: Duration?
+  private var wasClosedUnderIt = false
   /// Of the request it serves now: handles are used again.
   var request: UInt64 = 0
   var continuation: CheckedContinuation<Result<HTTPResponse, HTTPFailure>, Never>?
@@ -32,6 +36,9 @@ final class Transfer {
   /// Time to reach the server, name resolution included.
   static let connectLimitMilliseconds = 10_000
 
+  /// Up to here after the first time a poll may be sent again: the server had closed the connection before.
+  static let repeatLimit = Duration.milliseconds(250)
+
   /// Sets everything anew for one request.
   ///
   /// - Parameter headers: A list that outlives the transfer.
@@ -44,6 +51,9 @@ final class Transfer {
     bodyLimit = request.bodyLimit
     headersAreWhole = false
     answerBegan = false
+    mayBeRepeated = request.mayBeRepeated
+    firstSent = nil
+    wasClosedUnderIt = false
     errorText.pointee = 0
     let context = Unmanaged.passUnretained(self).toOpaque()
     try set(CURLOPT_PRIVATE, context)
@@ -61,6 +71,8 @@ final class Transfer {
     try set(CURLOPT_WRITEDATA, context)
     try check(bg_easy_set_data_callback(easy, CURLOPT_HEADERFUNCTION, headerArrived))
     try set(CURLOPT_HEADERDATA, context)
+    try check(bg_easy_set_before_request(easy, requestIsNext))
+    try set(CURLOPT_PREREQDATA, context)
     try check(bg_easy_set_open_socket(easy, socketWanted))
     try set(CURLOPT_OPENSOCKETDATA, sockets)
     try check(bg_easy_set_close_socket(easy, socketUnused))
@@ -138,6 +150,10 @@ final class Transfer {
   }
 
   private func failure(_ result: CURLcode) -> HTTPFailure {
+    if wasClosedUnderIt, let firstSent {
+      return HTTPFailure(
+        code: .reset, message: "the connection was closed", openFor: Uptime.monotonic - firstSent, answerBegan: false)
+    }
     let words = errorText.pointee == 0 ? String(cString: curl_easy_strerror(result)) : String(cString: errorText)
     var verification = 0
     bg_easy_get_long(easy, CURLINFO_SSL_VERIFYRESULT, &verification)
@@ -147,6 +163,21 @@ final class Transfer {
   }
 
   // MARK: What libcurl hands over
+
+  /// A request on a connection that stood open is sent again by libcurl where that is closed without an answer: no harm to
+  /// a post, but a poll begins anew then without anybody's knowledge, and what happened in between is told by none.
+  ///
+  /// - Returns: Whether to go on.
+  fileprivate func isAboutToSend() -> Bool {
+    let now = Uptime.monotonic
+    guard let firstSent else {
+      self.firstSent = now
+      return true
+    }
+    if mayBeRepeated || now - firstSent < Self.repeatLimit { return true }
+    wasClosedUnderIt = true
+    return false
+  }
 
   /// - Returns: Whether to go on.
   fileprivate func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
@@ -206,6 +237,16 @@ private func bodyArrived(
     .append(UnsafeRawBufferPointer(start: bytes, count: size * count))
   // Another count than what was given ends the transfer with CURLE_WRITE_ERROR.
   return goesOn ? size * count : 0
+}
+
+/// `CURLOPT_PREREQFUNCTION`: connected, or on a connection that stood open; each time before the request is sent.
+private func requestIsNext(
+  _ context: UnsafeMutableRawPointer?, _: UnsafeMutablePointer<CChar>?, _: UnsafeMutablePointer<CChar>?, _: CInt,
+  _: CInt
+) -> CInt {
+  guard let context else { return bg_request_goes_on }
+  let goesOn = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue().isAboutToSend()
+  return goesOn ? bg_request_goes_on : bg_request_ends
 }
 
 /// Always takes everything.

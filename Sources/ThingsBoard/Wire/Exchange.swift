@@ -33,6 +33,7 @@ struct Exchange: Sendable {
     var secrets: [Secret]
     var timeLimit: Duration?
     var bodyLimit = HTTPResponse.bodyLimit
+    var mayBeRepeated = true
   }
 
   /// - Throws: `DeviceAPIError` where there was no answer; what an answer means is the caller's to read.
@@ -47,6 +48,8 @@ struct Exchange: Sendable {
   /// - Returns: `nil` at its end without an answer.
   func poll(_ question: Question, asked: Duration, timing: Timing) async throws(DeviceAPIError) -> ServerAnswer? {
     let answer: ServerAnswer
+    var question = question
+    question.mayBeRepeated = false
     do throws(HTTPFailure) { answer = try await attempt(question) } catch {
       if timing.isEnd(error, asked: asked) { return nil }
       throw DeviceAPIError(error, mask: mask + question.secrets)
@@ -57,7 +60,7 @@ struct Exchange: Sendable {
   private func attempt(_ question: Question) async throws(HTTPFailure) -> ServerAnswer {
     let request = HTTPRequest(
       method: question.method, url: Secret("\(base)/api/v1/\(question.resource)"), body: question.body,
-      timeLimit: question.timeLimit ?? timeLimit, bodyLimit: question.bodyLimit)
+      timeLimit: question.timeLimit ?? timeLimit, mayBeRepeated: question.mayBeRepeated, bodyLimit: question.bodyLimit)
     let response = try await client.perform(request)
     return ServerAnswer(response, mask: mask + question.secrets, cargo: question.cargo)
   }
