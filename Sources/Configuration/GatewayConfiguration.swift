@@ -35,6 +35,11 @@ public struct GatewayConfiguration: Sendable {
   public var rpc: RPCOptions
   /// `claim:`; `nil` without it.
   public var claim: ClaimOptions?
+  /// `devices:`, in the order of the file. Sensors and lines name them; those that name none are the gateway's own.
+  public var devices: [ConnectedDevice] = []
+  public var ota = OTAOptions()
+  /// `server.unreachable:`, by time.
+  public var unreachable: [RecoveryStep] = []
   public var logLevel: Logger.Level
   /// What is legal and yet worth a look, as `file:line:column: warning: …`.
   public var warnings: [String]
@@ -47,7 +52,9 @@ public struct GatewayConfiguration: Sendable {
   }
 
   /// What no log line may hold: of the device, of claiming and of the proxy.
-  public var secrets: [Secret] { device.secrets + [claim?.secret].compactMap { $0 } + server.proxy.secrets }
+  public var secrets: [Secret] {
+    device.secrets + devices.flatMap(\.device.secrets) + [claim?.secret].compactMap { $0 } + server.proxy.secrets
+  }
 }
 
 /// `device:`: who this gateway is to the server.

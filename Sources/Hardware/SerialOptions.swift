@@ -20,6 +20,8 @@ public struct SerialOptions: Sendable, Hashable {
   public var flow: FlowControl
   /// Whether the last close drops DTR and RTS (HUPCL), which resets many Arduinos.
   public var hangUpOnClose: Bool
+  /// `silent:`, by time: what is done about a port that is there and says nothing. Changes nothing about how it is opened.
+  public var silent: [RecoveryStep] = []
 
   public init(
     path: String, baud: Int = 9600, dataBits: Int = 8, parity: Parity = .none, stopBits: Int = 1,

@@ -36,6 +36,8 @@ extension SensorOptions {
     self.name = name
     self.port = port
     protocolName = entry.name
+    device = nil
+    isEnabled = true
     self.prefix = prefix
     self.report = report
     self.units = Dictionary(units.map { ($0.name, $0.unit) }, uniquingKeysWith: { first, _ in first })

@@ -15,6 +15,10 @@ public struct SensorOptions: Sendable, Equatable {
   /// The name of its port under `ports:`.
   public let port: String
   public let protocolName: String
+  /// The entry of `devices:` whose telemetry its readings are; `nil` for the gateway itself.
+  public let device: String?
+  /// `enabled: false` leaves the sensor out: what belongs to it is neither read nor sent.
+  public let isEnabled: Bool
   /// Whether keys stand behind the sensor's name and a point, `climate.temperature`. Means nothing with `report: json`.
   public let prefix: Bool
   public let report: Report
@@ -31,7 +35,8 @@ public struct SensorOptions: Sendable, Equatable {
 
   public static func == (a: SensorOptions, b: SensorOptions) -> Bool {
     a.name == b.name && a.port == b.port && a.protocolName == b.protocolName && a.prefix == b.prefix
-      && a.report == b.report && a.units == b.units && a.staleAfter == b.staleAfter && areEqual(a.settings, b.settings)
+      && a.report == b.report && a.units == b.units && a.device == b.device && a.isEnabled == b.isEnabled
+      && a.staleAfter == b.staleAfter && areEqual(a.settings, b.settings)
   }
 
   private static func areEqual<Settings: ProtocolSettings>(_ a: Settings, _ b: any ProtocolSettings) -> Bool {

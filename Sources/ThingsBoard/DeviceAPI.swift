@@ -53,6 +53,20 @@ public protocol DeviceAPI: Sendable {
   ///   - duration: How long; `nil` for the server's own.
   func claim(secret: Secret?, duration: Duration?) async throws(DeviceAPIError)
 
+  /// Fetches a part of the package the server has assigned and holds itself.
+  ///
+  /// - Parameters:
+  ///   - title: As assigned; with any other the server refuses, and so after a change of the assignment.
+  ///   - version: As assigned.
+  ///   - chunk: The part's number, from 0.
+  ///   - size: Bytes of each part but the last.
+  /// - Returns: What the server gave for it, whatever its length; never more than `size` bytes and one.
+  /// - Throws: `DeviceAPIError`: `.poison` where title or version is not the assigned one (400), `.notFound` where none is
+  ///   assigned (404).
+  func packageChunk(
+    _ kind: PackageKind, title: String, version: String, chunk: Int, size: Int
+  ) async throws(DeviceAPIError) -> [UInt8]
+
   /// Takes another token for requests from now on, after the device has been provisioned anew. From any thread; requests
   /// under way end with the token they began with. Does nothing where the transport has no token that could change.
   func use(_ token: Secret)
@@ -75,6 +89,9 @@ extension DeviceAPI {
   public func reply(_ reply: JSON, to id: CommandID) async throws(DeviceAPIError) { throw .unsupported }
   public func call(_ method: String, params: JSON) async throws(DeviceAPIError) -> JSON { throw .unsupported }
   public func claim(secret: Secret?, duration: Duration?) async throws(DeviceAPIError) { throw .unsupported }
+  public func packageChunk(
+    _ kind: PackageKind, title: String, version: String, chunk: Int, size: Int
+  ) async throws(DeviceAPIError) -> [UInt8] { throw .unsupported }
 }
 
 /// Bounds of long polls.

@@ -16,10 +16,7 @@ struct CredentialFile: Sendable {
   /// Damaged files that are kept; the last one is replaced then.
   static let damagedLimit = 8
 
-  /// What a write has got done, for tests that cut it off there.
-  enum WriteStep: Sendable, CaseIterable {
-    case created, written, synchronized, renamed, directorySynchronized
-  }
+  typealias WriteStep = DurableFile.WriteStep
 
   /// What was found, and what a person should know of it.
   struct Loaded: Sendable, Equatable {
@@ -32,9 +29,8 @@ struct CredentialFile: Sendable {
     var message: String
   }
 
-  let path: String
-  private let directory: String
-  private let afterStep: @Sendable (WriteStep) throws(SystemError) -> Void
+  private let file: DurableFile
+  var path: String { file.path }
 
   /// - Parameters:
   ///   - directory: The state directory.
@@ -42,9 +38,7 @@ struct CredentialFile: Sendable {
   init(
     directory: String, afterStep: @escaping @Sendable (WriteStep) throws(SystemError) -> Void = { _ in }
   ) {
-    self.directory = directory
-    self.afterStep = afterStep
-    path = "\(directory)/\(Self.name)"
+    file = DurableFile(directory: directory, name: Self.name, afterStep: afterStep)
   }
 
   // MARK: Reading
@@ -129,51 +123,9 @@ struct CredentialFile: Sendable {
   ///
   /// - Throws: `CredentialFileError` with `.unwritable`; the old content, or the new one, is there then.
   func save(_ credentials: StoredCredentials) throws(CredentialFileError) {
-    do throws(SystemError) { try replace(with: credentials.bytes) } catch {
+    do throws(SystemError) { try file.replace(with: credentials.bytes) } catch {
       throw CredentialFileError(
         .unwritable, "\(path) cannot be written: \(error); make room or make the state directory writable")
-    }
-  }
-
-  private func replace(with bytes: [UInt8]) throws(SystemError) {
-    let temporary = "\(path).new"
-    do throws(SystemError) {
-      let file = try create(temporary)
-      defer { close(file) }
-      try StateOwner.give(file, in: directory)
-      try afterStep(.created)
-      try Self.write(file, bytes)
-      try afterStep(.written)
-      try check("fsync") { fsync(file) }
-      try afterStep(.synchronized)
-      try check("rename") { rename(temporary, path) }
-    } catch {
-      unlink(temporary)
-      throw error
-    }
-    try afterStep(.renamed)
-    let parent = try check("open \(directory)") { bg_open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) }
-    defer { close(parent) }
-    try check("fsync \(directory)") { fsync(parent) }
-    try afterStep(.directorySynchronized)
-  }
-
-  /// A file of this name was left by a write that was cut off, so it goes first.
-  private func create(_ temporary: String) throws(SystemError) -> CInt {
-    let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW
-    do throws(SystemError) { return try check("open") { bg_open(temporary, flags, 0o600) } } catch {
-      guard error.errno == EEXIST else { throw error }
-      try check("unlink") { unlink(temporary) }
-      return try check("open") { bg_open(temporary, flags, 0o600) }
-    }
-  }
-
-  private static func write(_ file: CInt, _ bytes: [UInt8]) throws(SystemError) {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let count = try check("write") { rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) } }
-      guard count > 0 else { throw SystemError("write", errno: ENOSPC) }
-      rest = rest.dropFirst(count)
     }
   }
 }

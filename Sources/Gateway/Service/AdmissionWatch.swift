@@ -69,6 +69,13 @@ final class AdmissionWatch: DeviceAPI {
   func claim(secret: Secret?, duration: Duration?) async throws(DeviceAPIError) {
     try await watch { () async throws(DeviceAPIError) in try await api.claim(secret: secret, duration: duration) }
   }
+  func packageChunk(
+    _ kind: PackageKind, title: String, version: String, chunk: Int, size: Int
+  ) async throws(DeviceAPIError) -> [UInt8] {
+    try await watch { () async throws(DeviceAPIError) in
+      try await api.packageChunk(kind, title: title, version: version, chunk: chunk, size: size)
+    }
+  }
   func use(_ token: Secret) { api.use(token) }
   func traffic() async -> Traffic { await api.traffic() }
 }

@@ -34,6 +34,8 @@ public struct GPIOLineOptions: Sendable, Equatable {
   /// An output's value from the moment it is requested; its safe value where the file does not say.
   public var initial = false
   public var safe = Safe.off
+  /// The entry of `devices:` it belongs to; `nil` for the gateway itself.
+  public var device: String?
 
   public init(name: String, chip: GPIOChipReference, offset: UInt32, direction: Direction) {
     self.name = name
