@@ -1,4 +1,5 @@
 internal import CCurl
+internal import Telemetry
 
 extension HTTPFailure.Code {
   /// What libcurl's result means.
@@ -21,7 +22,7 @@ extension HTTPFailure.Code {
       case CURLE_SSL_CLIENTCERT: .ownCertificate
       case _ where Self.refusesCertificate(words): .ownCertificate
       case CURLE_SSL_CONNECT_ERROR: .tls
-      case CURLE_RECV_ERROR where words.contains("CONNECT"): .proxy
+      case CURLE_RECV_ERROR where words.mentions("CONNECT"): .proxy
       case CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE, CURLE_HTTP2, CURLE_HTTP2_STREAM:
         .reset
       default: .other
@@ -32,7 +33,7 @@ extension HTTPFailure.Code {
   ///
   /// Source: RFC 8446, 6.2; OpenSSL's SSL_alert_desc_string_long(3).
   private static func refusesCertificate(_ words: String) -> Bool {
-    words.contains(" alert ") && (words.contains("certificate") || words.contains("unknown ca"))
+    words.mentions(" alert ") && (words.mentions("certificate") || words.mentions("unknown ca"))
   }
 }
 

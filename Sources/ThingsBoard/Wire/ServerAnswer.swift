@@ -146,7 +146,7 @@ struct ServerAnswer {
 
   /// "No required SSL certificate was sent", "The SSL certificate error".
   private var saysCertificate: Bool {
-    String(decoding: response.body.prefix(Self.bytesLookedAt), as: UTF8.self).lowercased().contains("ssl certificate")
+    String(decoding: response.body.prefix(Self.bytesLookedAt), as: UTF8.self).lowercased().mentions("ssl certificate")
   }
 
   // MARK: Quoting
