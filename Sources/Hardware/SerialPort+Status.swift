@@ -12,6 +12,14 @@ extension SerialPort {
       driverErrors: driverErrors)
   }
 
+  /// Whether it is closed, or about to be, because it was never started or was stopped. Asks no driver.
+  public var isStopped: Bool {
+    switch machine.state {
+    case .closed, .abandoned, .closing(then: .stay): true
+    case .opening, .open, .closing, .waiting: false
+    }
+  }
+
   private var publicState: PortStatus.State {
     switch machine.state {
     case .closed, .abandoned: .closed

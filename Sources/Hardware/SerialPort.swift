@@ -42,7 +42,8 @@ public actor SerialPort {
   private(set) var retryAt: Duration?
   private(set) var lastError: PortError?
   private(set) var granted: SerialOptions?
-  private(set) var bytesReceived: UInt64 = 0
+  /// Since the port was made.
+  public private(set) var bytesReceived: UInt64 = 0
   var bytesSent: UInt64 = 0
   private(set) var openCount = 0
   var driverErrors: LineErrorCounts?
@@ -109,6 +110,25 @@ public actor SerialPort {
     handle(.stop)
     guard case .closing = machine.state else { return }
     await withCheckedContinuation { stopping.append($0) }
+  }
+
+  /// Closes the port and opens it again, or opens it now where it waits for its next attempt.
+  ///
+  /// - Parameter reason: For the log and the status, without a capital and a full stop.
+  /// - Returns: Whether that was begun: a stopped port stays closed, and one whose driver is busy with an opening or a
+  ///   closing is left to it.
+  @discardableResult
+  public func reopen(because reason: String) -> Bool {
+    switch machine.state {
+    case .open:
+      lose(PortError(code: .failed, message: "\(options.path) is closed and opened again: \(reason)"))
+      return true
+    case .waiting:
+      timer?.disarm()
+      handle(.timer)
+      return true
+    case .closed, .opening, .abandoned, .closing: return false
+    }
   }
 
   // MARK: The state machine's hands

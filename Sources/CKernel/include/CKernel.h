@@ -9,4 +9,5 @@
 #include "peer.h"
 #include "process.h"
 #include "serial.h"
+#include "usb.h"
 #endif
