@@ -37,6 +37,31 @@ import ThingsBoard
     #expect(count.withLock { $0 } == 2 * returns, "whatever request it is")
   }
 
+  static let contacts: [(DeviceAPIError, ServerContact?)] =
+    [.poison, .tooLarge, .unauthorized, .deviceDeleted, .noAnswer].map { (DeviceAPIError($0, "…"), .reached) }
+    + [.unreachable, .unavailable, .serverError, .notFound, .redirected, .notThingsBoard, .certificate].map {
+      (DeviceAPIError($0, "…", status: 503), .unreached($0))
+    }
+    + [.unsupported, .cancelled].map { (DeviceAPIError($0, "…"), nil) }
+    + [(DeviceAPIError(.unavailable, "…", status: 429), .reached)]
+
+  /// Each request's end, once: whether ThingsBoard was there.
+  @Test(arguments: contacts) func whetherTheServerWasReached(_ error: DeviceAPIError, _ contact: ServerContact?) async {
+    let server = Server()
+    let contacts = Mutex<[ServerContact]>([])
+    let api = AdmissionWatch(server)
+    api.onContact { contact in contacts.withLock { $0.append(contact) } }
+    server.failure.withLock { $0 = error }
+    try? await api.postTelemetry(TelemetryBatch([]))
+    #expect(contacts.withLock { $0 } == (contact.map { [$0] } ?? []))
+    server.fail(nil)
+    try? await api.postTelemetry(TelemetryBatch([]))
+    #expect(contacts.withLock { $0.last } == .reached)
+    api.onContact(nil)
+    try? await api.postTelemetry(TelemetryBatch([]))
+    #expect(contacts.withLock { $0.count } == (contact == nil ? 1 : 2))
+  }
+
   /// What the transport cannot do, it cannot do through it, either.
   @Test func nothingIsAdded() async {
     let api = AdmissionWatch(Server())

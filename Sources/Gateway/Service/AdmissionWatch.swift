@@ -2,7 +2,8 @@ internal import Synchronization
 internal import Telemetry
 internal import ThingsBoard
 
-/// Passes everything on, and tells when the server takes this device again after it had not known it.
+/// Passes everything on, and tells when the server takes this device again after it had not known it, and of each request
+/// whether the server was reached.
 ///
 /// Each way up and down retries at a pace of its own, slowly where a person must mend something, and the first that gets
 /// through knows something for all. A device that was deleted and made anew has nothing of what it was told before, either.
@@ -10,6 +11,7 @@ final class AdmissionWatch: DeviceAPI {
   private struct State {
     var isRefused = false
     var onReturn: (@Sendable () -> Void)?
+    var onContact: (@Sendable (ServerContact) -> Void)?
   }
 
   private let api: any DeviceAPI
@@ -20,6 +22,9 @@ final class AdmissionWatch: DeviceAPI {
   /// Sets what is called after the first request that was taken again.
   func onReturn(_ body: (@Sendable () -> Void)?) { state.withLock { $0.onReturn = body } }
 
+  /// Sets what is called at each request's end that says something of the way to the server; it should be quick.
+  func onContact(_ body: (@Sendable (ServerContact) -> Void)?) { state.withLock { $0.onContact = body } }
+
   private func watch<Result: Sendable>(
     _ request: () async throws(DeviceAPIError) -> Result
   ) async throws(DeviceAPIError) -> Result {
@@ -28,17 +33,26 @@ final class AdmissionWatch: DeviceAPI {
       taken()
       return result
     } catch {
-      if error.code == .unauthorized || error.code == .deviceDeleted { state.withLock { $0.isRefused = true } }
+      failed(error)
       throw error
     }
   }
 
   private func taken() {
-    let onReturn = state.withLock { state -> (@Sendable () -> Void)? in
+    let (onContact, onReturn) = state.withLock { state in
       defer { state.isRefused = false }
-      return state.isRefused ? state.onReturn : nil
+      return (state.onContact, state.isRefused ? state.onReturn : nil)
     }
+    onContact?(.reached)
     onReturn?()
+  }
+
+  private func failed(_ error: DeviceAPIError) {
+    let onContact = state.withLock { state in
+      if error.code == .unauthorized || error.code == .deviceDeleted { state.isRefused = true }
+      return state.onContact
+    }
+    if let contact = ServerContact(error) { onContact?(contact) }
   }
 
   // MARK: DeviceAPI
