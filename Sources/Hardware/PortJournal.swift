@@ -5,7 +5,7 @@ internal import Logging
 struct PortJournal {
   private let log: Logger
   private let name: String
-  private let options: SerialOptions
+  private var options: SerialOptions
   private let timing: PortTiming
   private var told: Set<PortError.Code> = []
   private var isFlappingTold = false
@@ -21,6 +21,14 @@ struct PortJournal {
     var log = log
     log[metadataKey: "port"] = "\(name)"
     self.log = log
+  }
+
+  /// The port is opened by other options from now on: what was told of the earlier ones is no longer known.
+  mutating func use(_ options: SerialOptions) {
+    self.options = options
+    told = []
+    (isFlappingTold, isOutageTold) = (false, false)
+    (outageBegan, warnedOf) = (nil, nil)
   }
 
   /// An attempt to open it failed.

@@ -35,4 +35,11 @@ public struct SerialOptions: Sendable, Hashable {
     self.flow = flow
     self.hangUpOnClose = hangUpOnClose
   }
+
+  /// Whether a port that is open by these options need not be opened again for the others.
+  public func opensLike(_ other: SerialOptions) -> Bool {
+    var same = other
+    same.silent = silent
+    return self == same
+  }
 }

@@ -16,7 +16,7 @@ public actor SerialPort {
   public typealias Opener = @Sendable (SerialOptions) throws(PortError) -> any ByteStream
 
   public nonisolated let name: String
-  public nonisolated let options: SerialOptions
+  public private(set) var options: SerialOptions
   nonisolated let loop: EventLoop
   public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -131,6 +131,29 @@ public actor SerialPort {
     }
   }
 
+  /// Takes other options. Where the line differs the port is closed and opened again by them, which drops what waits to
+  /// be sent and what the driver holds unread; where it does not, nothing happens to it.
+  public func use(_ options: SerialOptions) {
+    guard options != self.options else { return }
+    let isSame = options.opensLike(self.options)
+    self.options = options
+    guard !isSame else { return }
+    journal.use(options)
+    switch machine.state {
+    // The next start takes them; an opening under way is compared with them when it ends.
+    case .closed, .abandoned, .closing(then: .stay), .opening: break
+    case .open:
+      let error = PortError(code: .notOpen, message: "\(name) is opened again with other settings")
+      handle(.stop)
+      handle(.start)
+      failWrites(error)
+      handler(.lost(error))
+    case .waiting, .closing:
+      handle(.stop)
+      handle(.start)
+    }
+  }
+
   // MARK: The state machine's hands
 
   private func handle(_ event: SerialPortStateMachine.Event) {
@@ -159,12 +182,16 @@ public actor SerialPort {
     // Weakly: the last reference must not go away on the pool's thread, the sources belong to the loop's.
     pool.submit { [weak self, loop, open, options] in
       let result = Result { () throws(PortError) in try open(options) }
-      loop.execute { [weak self] in self?.assumeIsolated { $0.openingEnded(result) } }
+      loop.execute { [weak self] in self?.assumeIsolated { $0.openingEnded(result, by: options) } }
     }
   }
 
-  private func openingEnded(_ result: Result<any ByteStream, PortError>) {
+  private func openingEnded(_ result: Result<any ByteStream, PortError>, by used: SerialOptions) {
     timer?.disarm()
+    // Others are wanted meanwhile: what arrived is closed, and the next opening is by those.
+    let isOutdated = machine.state == .opening && !used.opensLike(options)
+    if isOutdated { handle(.stop) }
+    defer { if isOutdated { handle(.start) } }
     switch result {
     case .success(let stream):
       arrived = stream
