@@ -75,7 +75,7 @@ extension GPIOController {
 
   /// Every line as it is now, in the order of the file.
   public var status: [GPIOLineStatus] {
-    held.map { line in
+    order.map { held[$0] }.map { line in
       GPIOLineStatus(
         name: line.options.name, chip: "\(line.options.chip)", offset: line.options.offset,
         direction: line.options.direction, value: line.handle == nil ? nil : line.value,

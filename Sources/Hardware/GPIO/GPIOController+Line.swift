@@ -4,7 +4,7 @@ internal import Logging
 extension GPIOController {
   /// One configured line: its chip's handle while it is held, and what is under way. Used on the loop alone.
   final class Line {
-    let options: GPIOLineOptions
+    private(set) var options: GPIOLineOptions
     var machine: GPIOLineStateMachine
     var journal: GPIOJournal
     var calls = CallQueue()
@@ -26,6 +26,11 @@ extension GPIOController {
     var fault: GPIOFault?
     /// Whether the first request has been answered.
     var isTried = false
+    /// The configuration has it no more; its place is free once nothing of it is under way.
+    var isRetired = false
+    /// The value the next request takes along in place of `initial`: an output that is only requested anew stays as it
+    /// is, and is not driven before.
+    var kept: Bool?
 
     init(_ options: GPIOLineOptions, timing: GPIOTiming, log: Logger) {
       self.options = options
@@ -50,9 +55,30 @@ extension GPIOController {
       journal.complain(handle.complaint)
     }
 
+    /// Takes other options; the line is not held by those before, or they are served alike.
+    func use(_ options: GPIOLineOptions) {
+      let isSame = options.isSameLine(as: self.options)
+      self.options = options
+      journal.use(options)
+      guard !isSame else { return }
+      (wasHeld, value, changes, fault, kept) = (false, nil, 0, nil, nil)
+    }
+
+    /// Whether another line may have its place.
+    var isGone: Bool { isRetired && machine.state == .released && handle == nil && !calls.isRunning }
+
+    /// What the next request is made with.
+    var requested: GPIOLineOptions {
+      var requested = options
+      if let kept { requested.initial = kept }
+      return requested
+    }
+
     /// What the end drives an output to; `nil` leaves it as it is. A pulse under way is no value to hold.
-    var valueToLeave: Bool? {
-      guard options.direction == .output else { return nil }
+    ///
+    /// - Parameter options: Those it was requested by.
+    func valueToLeave(by options: GPIOLineOptions) -> Bool? {
+      guard options.direction == .output, kept == nil else { return nil }
       switch options.safe {
       case .on: return true
       case .off: return false
@@ -85,7 +111,7 @@ extension GPIOController {
   struct CallQueue {
     typealias Call = @Sendable () -> Void
 
-    private var isRunning = false
+    private(set) var isRunning = false
     private var pending: [Call] = []
 
     var waiting: Int { pending.count }

@@ -1,5 +1,6 @@
 public import EventLoop
 public import Logging
+internal import Synchronization
 internal import Telemetry
 
 /// The configured GPIO lines, held from `start` to `stop`: inputs are followed, outputs driven.
@@ -12,24 +13,32 @@ public actor GPIOController: DigitalLines {
   static let waitingLimit = 64
 
   /// In the order of the file.
-  public nonisolated let lines: [GPIOLineOptions]
+  public nonisolated var lines: [GPIOLineOptions] { configured.withLock { $0 } }
+  let configured: Mutex<[GPIOLineOptions]>
   nonisolated let loop: EventLoop
   public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   private let pool: BlockingPool
-  private let timing: GPIOTiming
+  let timing: GPIOTiming
+  let log: Logger
   private let request: GPIORequester
   private let handler: @Sendable (GPIOEvent) -> Void
-  let indices: [String: Int]
-  /// By index in `lines`.
-  let held: [Line]
+  var indices: [String: Int] = [:]
+  /// Places in `held`, in the order of the file.
+  var order: [Int] = []
+  /// A line keeps its place as long as anything of it is under way; then another may have it.
+  var held: [Line] = []
 
   private var generator = SystemRandomNumberGenerator()
   private var startTimer: TimerSource?
-  private var starting: [CheckedContinuation<Void, Never>] = []
+  private(set) var starting: [CheckedContinuation<Void, Never>] = []
   private var stopping: [CheckedContinuation<Void, Never>] = []
+  var settleTimer: TimerSource?
+  /// Those who want other options, waiting for what these leave.
+  var settling: [CheckedContinuation<Void, Never>] = []
   /// Lines being left at their safe value.
-  private var leaving = 0
+  private(set) var leaving = 0
+  private(set) var isRunning = false
 
   /// Makes lines that are not held yet.
   ///
@@ -48,13 +57,15 @@ public actor GPIOController: DigitalLines {
     _ options: GPIOOptions, on loop: EventLoop, pool: BlockingPool, log: Logger, timing: GPIOTiming,
     request: @escaping GPIORequester, handler: @escaping @Sendable (GPIOEvent) -> Void
   ) {
-    lines = options.lines
+    configured = Mutex(options.lines)
     self.loop = loop
     self.pool = pool
+    self.log = log
     self.timing = timing
     self.request = request
     self.handler = handler
     held = options.lines.map { Line($0, timing: timing, log: log) }
+    order = Array(held.indices)
     indices = Dictionary(options.lines.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
@@ -63,9 +74,18 @@ public actor GPIOController: DigitalLines {
   /// Requests every line; outputs take their `initial` value with the request. Returns when each line was tried once;
   /// after 5 s without those whose chip does not answer. Nothing happens to lines that are held already.
   public func start() async {
+    isRunning = true
+    await requestLines()
+  }
+
+  func requestLines() async {
     do {
-      startTimer = try TimerSource(loop) { [weak self] in self?.assumeIsolated { $0.startTookTooLong() } }
-      for (index, line) in held.enumerated() where line.timer == nil {
+      if startTimer == nil {
+        startTimer = try TimerSource(loop) { [weak self] in self?.assumeIsolated { $0.startTookTooLong() } }
+      }
+      for index in order {
+        let line = held[index]
+        guard line.timer == nil else { continue }
         line.timer = try TimerSource(loop, accuracy: timing.accuracy) { [weak self] in
           self?.assumeIsolated { $0.timerFired(index) }
         }
@@ -73,16 +93,16 @@ public actor GPIOController: DigitalLines {
     } catch {
       // A loop without a timer to give does not run at all; this is for the log.
       let fault = GPIOFault(.failed, "no timer for GPIO", error)
-      for line in held { line.refused(fault) }
+      for index in order where held[index].handle == nil { held[index].refused(fault) }
       return
     }
-    for index in held.indices { handle(.start, index) }
+    for index in order { handle(.start, index) }
     guard isStarting else { return }
     startTimer?.arm(after: timing.startLimit)
     await withCheckedContinuation { starting.append($0) }
   }
 
-  private var isStarting: Bool { held.contains { $0.machine.state == .requesting && !$0.isTried } }
+  var isStarting: Bool { held.contains { $0.machine.state == .requesting && !$0.isTried } }
 
   private func startTookTooLong() {
     for line in held where line.machine.state == .requesting && !line.isTried {
@@ -91,7 +111,7 @@ public actor GPIOController: DigitalLines {
     endStart()
   }
 
-  private func endStart() {
+  func endStart() {
     startTimer?.disarm()
     let waiting = starting
     starting = []
@@ -104,53 +124,69 @@ public actor GPIOController: DigitalLines {
   /// `hold` leaves an output as it is. The kernel may still change a line whose descriptor is closed: most chips keep
   /// it, some make it an input.
   public func stop() async {
+    isRunning = false
     for index in held.indices {
+      held[index].kept = nil
       handle(.stop, index)
       held[index].isTried = false
     }
     endStart()
+    endSettling()
     guard leaving > 0 else { return }
     await withCheckedContinuation { stopping.append($0) }
   }
 
   // MARK: The state machine's hands
 
-  private func handle(_ event: GPIOLineStateMachine.Event, _ index: Int, granted: (any GPIOLineHandle)? = nil) {
+  /// - Parameters:
+  ///   - granted: What came of a request.
+  ///   - requested: What that was made with.
+  func handle(
+    _ event: GPIOLineStateMachine.Event, _ index: Int, granted: (any GPIOLineHandle)? = nil,
+    requested: GPIOLineOptions? = nil
+  ) {
     let line = held[index]
     switch line.machine.handle(event, using: &generator) {
     case .none: break
     case .request: beginRequest(index)
     case .serve: if let granted { serve(granted, index) }
-    case .leave: if let handle = granted ?? line.handle { leave(handle, index) }
+    case .leave: if let handle = granted ?? line.handle { leave(handle, index, by: requested ?? line.options) }
     case .wait(let delay): line.timer?.arm(after: delay)
     case .rest: line.timer?.disarm()
     }
   }
 
   private func beginRequest(_ index: Int) {
-    let (options, isFirst, request) = (held[index].options, !held[index].wasHeld, request)
+    let (options, isFirst, request) = (held[index].requested, !held[index].wasHeld, request)
     call(index) {
       Result { () throws(GPIOFault) in try request(options, isFirst) }
     } then: { controller, result in
-      controller.requestEnded(result, index)
+      controller.requestEnded(result, index, by: options)
     }
   }
 
-  private func requestEnded(_ result: Result<any GPIOLineHandle, GPIOFault>, _ index: Int) {
+  private func requestEnded(
+    _ result: Result<any GPIOLineHandle, GPIOFault>, _ index: Int, by options: GPIOLineOptions
+  ) {
     let line = held[index]
-    line.isTried = true
+    // Others are wanted meanwhile: what arrived is given back, and the next request is by those.
+    let isOutdated = line.machine.state == .requesting && !options.isServedLike(line.options)
+    if isOutdated { handle(.stop, index) }
+    defer { if isOutdated { handle(.start, index) } }
+    line.isTried = !isOutdated
     switch result {
-    case .success(let handle): self.handle(.granted, index, granted: handle)
+    case .success(let handle): self.handle(.granted, index, granted: handle, requested: options)
     case .failure(let fault):
       if line.machine.state == .requesting { line.refused(fault) }
       handle(.refused(fault), index)
     }
-    if !starting.isEmpty, !isStarting { endStart() }
+    if !isOutdated, !starting.isEmpty, !isStarting { endStart() }
   }
 
   private func serve(_ handle: any GPIOLineHandle, _ index: Int) {
     let line = held[index]
     line.take(handle, timing: timing)
+    line.kept = nil
     do {
       line.source = try IOSource(loop, descriptor: handle.descriptor, events: .readable) { [weak self] events in
         self?.assumeIsolated { $0.descriptorIsReady(events, index) }
@@ -162,21 +198,23 @@ public actor GPIOController: DigitalLines {
     report(GPIOChange(value: handle.first ?? line.value ?? false, time: .now()), index)
   }
 
-  private func leave(_ handle: any GPIOLineHandle, _ index: Int) {
+  private func leave(_ handle: any GPIOLineHandle, _ index: Int, by options: GPIOLineOptions) {
     let line = held[index]
-    let safe = line.valueToLeave
+    let safe = line.valueToLeave(by: options)
     line.drop()
     leaving += 1
     call(index) {
       defer { handle.release() }
       return Result { () throws(GPIOFault) in try safe.map { (safe) throws(GPIOFault) in try handle.drive(safe) } }
     } then: { controller, result in
-      controller.left(result, index)
+      controller.left(result, index, by: options)
     }
   }
 
-  private func left(_ result: Result<Bool?, GPIOFault>, _ index: Int) {
+  private func left(_ result: Result<Bool?, GPIOFault>, _ index: Int, by options: GPIOLineOptions) {
     switch result {
+    // Of a line that is another by now there is nothing to tell.
+    case .success(.some) where !held[index].options.isSameLine(as: options): break
     case .success(let value?): report(GPIOChange(value: value, time: .now()), index)
     case .success(nil): break
     case .failure(let fault): held[index].journal.cannotLeave(fault)
@@ -186,6 +224,7 @@ public actor GPIOController: DigitalLines {
     let waiting = stopping
     stopping = []
     for continuation in waiting { continuation.resume() }
+    endSettling()
   }
 
   private func lose(_ fault: GPIOFault, _ index: Int) {

@@ -4,7 +4,7 @@ internal import Logging
 /// What the log says of one line: each cause once an outage, not once an attempt.
 struct GPIOJournal {
   private let log: Logger
-  private let line: GPIOLineOptions
+  private var line: GPIOLineOptions
   private let timing: GPIOTiming
   private var told: Set<GPIOFault.Code> = []
   private var isOutageTold = false
@@ -17,6 +17,15 @@ struct GPIOJournal {
     var log = log
     log[metadataKey: "line"] = "\(line.name)"
     self.log = log
+  }
+
+  /// What is told from now on is told of these.
+  mutating func use(_ line: GPIOLineOptions) {
+    if !line.isSameLine(as: self.line) {
+      told = []
+      (isOutageTold, outageBegan, complaint) = (false, nil, nil)
+    }
+    self.line = line
   }
 
   mutating func refused(_ fault: GPIOFault) {

@@ -43,6 +43,17 @@ public struct GPIOLineOptions: Sendable, Equatable {
     self.offset = offset
     self.direction = direction
   }
+
+  /// Whether both name one line of one chip, used the same way.
+  func isSameLine(as other: GPIOLineOptions) -> Bool {
+    chip == other.chip && offset == other.offset && direction == other.direction
+  }
+
+  /// Whether a line that was requested by these options need not be requested again for the others.
+  func isServedLike(_ other: GPIOLineOptions) -> Bool {
+    guard isSameLine(as: other), isActiveLow == other.isActiveLow else { return false }
+    return direction == .output || bias == other.bias && debounce == other.debounce
+  }
 }
 
 /// Where a line is.
