@@ -25,6 +25,11 @@ struct LineDecoder: PortDecoder {
     framer.portOpened()
   }
 
+  mutating func takeOver(from other: any PortDecoder) {
+    guard let other = other as? LineDecoder else { return portOpened() }
+    framer.takeOver(from: other.framer)
+  }
+
   mutating func feed(_ bytes: [UInt8], at time: CaptureTime, into output: inout DecoderOutput) {
     var rest = bytes[...]
     while let event = framer.next(from: &rest) {

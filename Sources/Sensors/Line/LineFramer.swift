@@ -25,7 +25,7 @@ struct LineFramer: Sendable {
     case skipping
   }
 
-  let limit: Int
+  private(set) var limit: Int
   private var state = State.collecting
   private var pending: [UInt8] = []
   /// The last event was a line that lay in `pending`: emptied late, so that the line need not be copied.
@@ -40,6 +40,13 @@ struct LineFramer: Sendable {
     pending.removeAll(keepingCapacity: true)
     pendingIsSpent = false
     state = .synchronising(0)
+  }
+
+  /// Goes on where another one is, with its own limit.
+  mutating func takeOver(from other: LineFramer) {
+    let limit = limit
+    self = other
+    self.limit = limit
   }
 
   /// Eats `input` from the front up to the next event.
