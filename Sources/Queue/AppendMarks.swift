@@ -2,9 +2,14 @@
 struct AppendMarks: Sendable {
   private var marks: [(first: UInt64, time: Int64)] = []
   /// Milliseconds that one mark covers.
-  private let width: Int64
+  private var width: Int64
 
-  init(persistAfter: Int64) { width = max(1, persistAfter / 16) }
+  init(persistAfter: Int64) { width = Self.width(persistAfter) }
+
+  /// What was marked before is known as finely as it was.
+  mutating func use(persistAfter: Int64) { width = Self.width(persistAfter) }
+
+  private static func width(_ persistAfter: Int64) -> Int64 { max(1, persistAfter / 16) }
 
   /// - Parameter time: Milliseconds of a clock that does not go back.
   mutating func appended(_ first: UInt64, at time: Int64) {

@@ -63,17 +63,7 @@ extension TelemetryQueue {
   }
 
   private func start(_ findings: Findings) {
-    if !isManual {
-      do {
-        timer = try TimerSource(loop, accuracy: .milliseconds(accuracy)) { [weak self] in
-          self?.assumeIsolated { $0.timerFired() }
-        }
-      } catch {
-        log.error(
-          "\(device): no timer (\(error)); what waits is written to the card at the stop only",
-          metadata: ["device": "\(device)"])
-      }
-    }
+    makeTimer()
     if let hotFailure {
       self.hotFailure = nil
       hotFailed(hotFailure)

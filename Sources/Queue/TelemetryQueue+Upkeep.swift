@@ -29,7 +29,7 @@ extension TelemetryQueue {
   /// When the disk thread has something to do.
   private var upkeepDue: Int64? {
     // After a failure the retry comes even when nothing is due: the status should not tell of it for ever.
-    cardRetryAt ?? [persistDue, cursorDueAt].compactMap { $0 }.min()
+    cardRetryAt ?? [persistDue, cursorDueAt, trimDueAt].compactMap { $0 }.min()
   }
 
   private var persistDue: Int64? {
@@ -73,8 +73,9 @@ extension TelemetryQueue {
         pieces: isDue ? hot.pieces(after: released) : [],
         chunks: isDue ? ring.chunks.filter { $0.last > released } : [],
         after: released, through: isDue ? nextSequence - 1 : released, cursor: cursor,
-        storesCursor: cardFailure != nil || needsCardCursor && (isFinal || cursorDueAt.map { $0 <= now } ?? false))
-      if plan.storesCursor || plan.through > plan.after {
+        storesCursor: cardFailure != nil || needsCardCursor && (isFinal || cursorDueAt.map { $0 <= now } ?? false),
+        maxSize: options.maxSize, trims: trimDueAt != nil)
+      if plan.storesCursor || plan.trims || plan.through > plan.after {
         let card = card
         apply(await disk.run { card.carryOut(plan) }, of: plan)
       }
@@ -109,6 +110,8 @@ extension TelemetryQueue {
     }
     if let error = outcome.error { return cardFailed(error) }
     cardWorks()
+    // It may have become smaller once more meanwhile.
+    if plan.trims, plan.maxSize <= options.maxSize { trimDueAt = nil }
     cursorDueAt = needsCardCursor ? plan.storesCursor ? clock() + persistAfter : cursorDueAt : nil
     if needsCardCursor, cursorDueAt == nil { cursorDueAt = clock() + persistAfter }
   }

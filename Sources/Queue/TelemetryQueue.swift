@@ -25,12 +25,12 @@ public actor TelemetryQueue {
 
   nonisolated let loop: EventLoop
   nonisolated let disk: BlockingPool
-  nonisolated let options: QueueOptions
+  var options: QueueOptions
   let log: Logger
   let clock: @Sendable () -> Int64
-  let persistAfter: Int64
+  var persistAfter: Int64
   /// Milliseconds the timer may be late, so that it fires with the loop's other wake-ups; it is armed so much earlier.
-  let accuracy: Int64
+  var accuracy: Int64
   let card: CardLog
   let parked: ParkedFile
   let quarantine: Quarantine
@@ -58,6 +58,8 @@ public actor TelemetryQueue {
   var hotRetryAt: Int64?
   var cardRetryAt: Int64?
   var cursorDueAt: Int64?
+  /// Set while the card may hold more than a `max_size` that has become smaller.
+  var trimDueAt: Int64?
   /// When the upkeep that is running began.
   var upkeepSince: Int64?
   /// When a batch that could not be read is worth another try.
@@ -91,7 +93,7 @@ public actor TelemetryQueue {
     clock = parts.clock
     isManual = parts.isManual
     persistAfter = parts.options.persistAfter.wholeMilliseconds
-    accuracy = max(1, min(1000, persistAfter / 8))
+    accuracy = Self.accuracy(persistAfter)
     card = parts.card
     parked = parts.parked
     quarantine = parts.quarantine

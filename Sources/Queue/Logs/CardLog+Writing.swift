@@ -5,10 +5,12 @@ extension CardLog {
   /// Carries out a plan. The disk thread's.
   func carryOut(_ plan: PersistPlan) -> PersistOutcome {
     var outcome = PersistOutcome(persisted: plan.after, summary: summary)
+    use(maxSize: plan.maxSize)
     do {
       if plan.storesCursor || plan.cursor.acknowledged > cursor.acknowledged && needsRoom(plan) {
         try store(plan.cursor)
       }
+      if plan.trims { try makeRoom(for: 0, &outcome) }
       if plan.through > plan.after { try write(plan, &outcome) }
     } catch {
       outcome.error = error

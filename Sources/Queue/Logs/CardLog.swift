@@ -16,8 +16,9 @@ final class CardLog: @unchecked Sendable {
 
   let directory: String
   let fileSystem: any FileSystem
-  let maxSize: Int
-  let segmentSize: Int
+  private(set) var maxSize: Int
+  /// Segments begun before `maxSize` was changed keep theirs.
+  private(set) var segmentSize: Int
   let quarantine: Quarantine
   var segments: [Segment] = []
   var bytes = 0
@@ -46,9 +47,18 @@ final class CardLog: @unchecked Sendable {
     self.fileSystem = fileSystem
     self.maxSize = maxSize
     self.quarantine = quarantine
-    segmentSize = min(
-      max(maxSize / Self.ordinarySegments, Self.segmentSizes.lowerBound), Self.segmentSizes.upperBound)
+    segmentSize = Self.segmentSize(of: maxSize)
     cursorFile = CursorFile(path: "\(directory)/cursor", stride: CursorFile.cardStride)
+  }
+
+  private static func segmentSize(of maxSize: Int) -> Int {
+    min(max(maxSize / ordinarySegments, segmentSizes.lowerBound), segmentSizes.upperBound)
+  }
+
+  /// The disk thread's, like all that follows. `makeRoom` keeps within it.
+  func use(maxSize: Int) {
+    self.maxSize = maxSize
+    segmentSize = Self.segmentSize(of: maxSize)
   }
 
   var summary: CardSummary { CardSummary(segments: segments, bytes: bytes, cursor: cursor) }

@@ -13,7 +13,7 @@ struct MemoryRing: Sendable {
   /// Bytes a chunk takes beside its records: its entry and its array's header.
   static let chunkOverhead = 64
 
-  let limit: Int
+  private(set) var limit: Int
   private var storage: [Chunk] = []
   /// Entries before it are gone; they are cut off when they are half of the array, so that a full ring stays cheap.
   private var head = 0
@@ -28,6 +28,18 @@ struct MemoryRing: Sendable {
   mutating func append(_ chunk: Chunk, acknowledged: UInt64) -> UInt64 {
     storage.append(chunk)
     bytes += chunk.cost
+    return makeRoom(acknowledged: acknowledged)
+  }
+
+  /// Takes another limit at once.
+  ///
+  /// - Returns: How many records beyond `acknowledged` went to keep within it.
+  mutating func use(limit: Int, acknowledged: UInt64) -> UInt64 {
+    self.limit = limit
+    return makeRoom(acknowledged: acknowledged)
+  }
+
+  private mutating func makeRoom(acknowledged: UInt64) -> UInt64 {
     var dropped: UInt64 = 0
     while bytes > limit, let oldest = chunks.first {
       dropped += oldest.records(after: acknowledged)

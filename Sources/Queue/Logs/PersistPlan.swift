@@ -19,6 +19,10 @@ struct PersistPlan: Sendable {
   var cursor: Cursor
   /// Whether the cursor is written too, and what it has passed unlinked.
   var storesCursor: Bool
+  /// `max_size` as it is now.
+  var maxSize: Int
+  /// Whether what is beyond `maxSize` goes though nothing is written: it has become smaller.
+  var trims = false
 }
 
 /// What came of a `PersistPlan`.
