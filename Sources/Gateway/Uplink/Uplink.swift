@@ -30,7 +30,7 @@ actor Uplink {
     var lastDelivery: CaptureTime?
   }
 
-  struct Options: Sendable {
+  struct Options: Sendable, Equatable {
     var interval: Duration
     var maxBatch: Int
     var maxBytes: Int
@@ -45,7 +45,7 @@ actor Uplink {
   private let loop: EventLoop
   private let queue: TelemetryQueue
   private let api: any DeviceAPI
-  private let options: Options
+  private var options: Options
   private let log: Logger
   private var machine: UplinkStateMachine
   private var generator = SystemRandomNumberGenerator()
@@ -54,6 +54,8 @@ actor Uplink {
   private var waiter: CheckedContinuation<Void, Never>?
   private var timer: TimerSource?
   private var isIdle = false
+  /// The end of a pause, while there is one.
+  private var pausedUntil: Duration?
   private var lastStart: Duration?
   private var isStopping = false
   private var task: Task<Void, Never>?
@@ -80,8 +82,28 @@ actor Uplink {
 
   /// Begins to deliver.
   func start() throws(SystemError) {
-    timer = try TimerSource(loop, accuracy: leeway) { [weak self] in self?.assumeIsolated { $0.wake() } }
+    timer = try makeTimer()
     task = Task(executorPreference: loop) { await self.run() }
+  }
+
+  private func makeTimer() throws(SystemError) -> TimerSource {
+    try TimerSource(loop, accuracy: leeway) { [weak self] in self?.assumeIsolated { $0.wake() } }
+  }
+
+  /// Takes other options, from the next request on. One under way goes on, and so does a pause after a failure.
+  func use(_ options: Options) {
+    guard options != self.options else { return }
+    let before = leeway
+    self.options = options
+    machine.use(maxRecords: options.maxBatch, maxBytes: options.maxBytes)
+    // Without a timer to be had the one there is does, with its own leeway.
+    if timer != nil, leeway != before, let other = try? makeTimer() {
+      timer = other
+      if let pausedUntil { other.arm(after: max(.zero, pausedUntil - Uptime.monotonic)) }
+    }
+    guard isIdle, queueDepth > 0 else { return }
+    timer?.disarm()
+    scheduleNextRequest()
   }
 
   /// Delivers what is still waiting, but no longer than `limit`, and ends. A failure ends it as well.
@@ -206,8 +228,10 @@ actor Uplink {
   }
 
   private func pause(for delay: Duration) async {
+    pausedUntil = Uptime.monotonic + delay
     timer?.arm(after: delay)
     await suspend()
+    pausedUntil = nil
     timer?.disarm()
   }
 

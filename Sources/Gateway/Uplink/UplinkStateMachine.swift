@@ -44,7 +44,8 @@ struct UplinkStateMachine {
   /// The longest a server may ask to be left alone.
   static let retryAfterLimit = Duration.seconds(3600)
 
-  private let maxRecords: Int
+  private var maxRecords: Int
+  private var maxBytes: Int
   private var recordLimit: Int
   private var byteLimit: Int
   /// How many records at the front of the queue hold the one at fault, where that much is known.
@@ -62,7 +63,17 @@ struct UplinkStateMachine {
   init(maxRecords: Int, maxBytes: Int) {
     self.maxRecords = max(1, maxRecords)
     recordLimit = self.maxRecords
+    self.maxBytes = maxBytes
     byteLimit = maxBytes
+  }
+
+  /// Takes other limits, from the next request on. What the server has been found not to take stays known.
+  mutating func use(maxRecords: Int, maxBytes: Int) {
+    let records = max(1, maxRecords)
+    recordLimit = recordLimit == self.maxRecords ? records : min(recordLimit, records)
+    byteLimit = byteLimit == self.maxBytes ? maxBytes : min(byteLimit, maxBytes)
+    self.maxRecords = records
+    self.maxBytes = maxBytes
   }
 
   /// The largest body the server has been found to take.
@@ -70,7 +81,7 @@ struct UplinkStateMachine {
 
   func nextRequest() -> Request {
     if isProbing { return Request(records: 1, bytes: byteLimit, isProbe: true) }
-    return Request(records: suspects.map { max(1, $0 / 2) } ?? recordLimit, bytes: byteLimit)
+    return Request(records: suspects.map { min(maxRecords, max(1, $0 / 2)) } ?? recordLimit, bytes: byteLimit)
   }
 
   mutating func succeeded(_ request: Request, records: Int) -> Action {
