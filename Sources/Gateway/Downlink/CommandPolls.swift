@@ -15,7 +15,7 @@ actor CommandPolls {
 
   private let loop: EventLoop
   private let api: any DeviceAPI
-  private let mode: DownlinkOptions.Mode
+  private var mode: DownlinkOptions.Mode
   private let timing: PollTiming
   private let log: Logger
   private let outages: OutageBoard
@@ -23,6 +23,7 @@ actor CommandPolls {
   private var polls: OverlappingPolls<ServerCommand>?
   private var journal: PollJournal
   private var looking: Task<Void, Never>?
+  private var isRunning = false
   private var generator = SystemRandomNumberGenerator()
 
   /// - Parameter deliver: Given each command and when, by `Uptime.boottime`, its poll opened; one command more than once where several polls
@@ -43,7 +44,23 @@ actor CommandPolls {
 
   /// - Throws: `SystemError` without a timer to be had.
   func start() async throws(SystemError) {
-    guard polls == nil, looking == nil else { return }
+    isRunning = true
+    try await begin()
+  }
+
+  /// Asks in another way from now on. What is open is given up where the way differs, what came is delivered first.
+  ///
+  /// - Throws: `SystemError` without a timer to be had: nothing is fetched then.
+  func use(_ mode: DownlinkOptions.Mode) async throws(SystemError) {
+    guard mode != self.mode else { return }
+    self.mode = mode
+    guard isRunning else { return }
+    await end()
+    try await begin()
+  }
+
+  private func begin() async throws(SystemError) {
+    guard isRunning, polls == nil, looking == nil else { return }
     guard api.hasDownlink else {
       journal.status.state = mode == .off ? .off : .unsupported
       return
@@ -56,8 +73,12 @@ actor CommandPolls {
         on: loop, words: .commands, timing: timing, log: log, outages: outages,
         poll: { [api] length async throws(DeviceAPIError) in try await api.pollCommand(for: length) },
         deliver: deliver)
-      try await polls.start()
+      // Before it starts: another mode may be asked for meanwhile.
       self.polls = polls
+      do throws(SystemError) { try await polls.start() } catch {
+        if self.polls === polls { self.polls = nil }
+        throw error
+      }
     }
   }
 
@@ -71,15 +92,28 @@ actor CommandPolls {
 
   /// Returns when no more commands come and those that came have been delivered.
   func stop() async {
+    isRunning = false
+    await end()
+    if journal.status.state != .off && journal.status.state != .unsupported { journal.status.state = .stopped }
+  }
+
+  /// Gives up what is open and waits for deliveries; meanwhile a `stop` may come, or another mode.
+  private func end() async {
+    let (polls, looking) = (polls, looking)
+    looking?.cancel()
     if let polls {
       await polls.stop()
-      journal.status = await polls.status
+      let status = await polls.status
+      if self.polls === polls {
+        journal.status = status
+        self.polls = nil
+      }
     }
-    polls = nil
-    looking?.cancel()
     await looking?.value
-    looking = nil
-    if journal.status.state != .off && journal.status.state != .unsupported { journal.status.state = .stopped }
+    if let looking, self.looking == looking {
+      self.looking = nil
+      journal.ended()
+    }
   }
 
   /// Whether commands do not arrive at present.

@@ -80,6 +80,7 @@ actor OverlappingPolls<Answer: Sendable> {
     perform(schedule.stop())
     while let task = requests.values.first ?? deliveries.values.first { await task.value }
     if journal.status.state != .unsupported { journal.status.state = .stopped }
+    journal.ended()
   }
 
   var isFailing: Bool { journal.status.isFailing }

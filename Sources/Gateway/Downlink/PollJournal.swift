@@ -32,6 +32,12 @@ struct PollJournal {
     log.notice("\(words.again) after \(outage.forHumans)")
   }
 
+  /// Nothing is asked any more: what failed is no outage from here on, and its end no news.
+  mutating func ended() {
+    status.isFailing = false
+    _ = outages.recovered()
+  }
+
   /// A request failed.
   ///
   /// - Parameters:

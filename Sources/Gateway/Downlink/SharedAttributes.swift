@@ -24,7 +24,7 @@ actor SharedAttributes {
 
   private let loop: EventLoop
   private let api: any DeviceAPI
-  private let mode: DownlinkOptions.Mode
+  private var mode: DownlinkOptions.Mode
   private let timing: PollTiming
   private let log: Logger
   private let outages: OutageBoard
@@ -39,6 +39,7 @@ actor SharedAttributes {
   private var reading: Task<Void, Never>?
   private var lastReading: CaptureTime?
   private var refusedTold = false
+  private var isRunning = false
 
   /// - Parameter onChange: Called on the loop with what changed: at the start with everything there is.
   init(
@@ -53,8 +54,12 @@ actor SharedAttributes {
     self.log = log
     self.onChange = onChange
     journal = PollJournal(.readings, log: log, outages: outages)
+    rereads = Self.rereads(mode, timing)
+  }
+
+  private static func rereads(_ mode: DownlinkOptions.Mode, _ timing: PollTiming) -> RereadSchedule {
     let interval = if case .every(let interval) = mode { interval } else { timing.rereading }
-    rereads = RereadSchedule(timing: timing, every: interval)
+    return RereadSchedule(timing: timing, every: interval)
   }
 
   /// What is known, sorted by key.
@@ -64,7 +69,25 @@ actor SharedAttributes {
 
   /// - Throws: `SystemError` without a timer to be had.
   func start() async throws(SystemError) {
-    guard timer == nil else { return }
+    isRunning = true
+    try await begin()
+  }
+
+  /// Asks in another way from now on; what is open is given up where the way differs. What is known stays, so that
+  /// only what has changed meanwhile is told.
+  ///
+  /// - Throws: `SystemError` without a timer to be had: nothing is read then.
+  func use(_ mode: DownlinkOptions.Mode) async throws(SystemError) {
+    guard mode != self.mode else { return }
+    self.mode = mode
+    guard isRunning else { return }
+    await end()
+    try await begin()
+  }
+
+  private func begin() async throws(SystemError) {
+    guard isRunning, timer == nil, polls == nil else { return }
+    rereads = Self.rereads(mode, timing)
     guard api.hasDownlink else {
       journal.status.state = mode == .off ? .off : .unsupported
       return
@@ -86,7 +109,10 @@ actor SharedAttributes {
         notice: { [weak self] notice in self?.assumeIsolated { $0.noticed(notice) } },
         deliver: { [weak self] update, _ in await self?.apply(update) })
       self.polls = polls
-      try await polls.start()
+      do throws(SystemError) { try await polls.start() } catch {
+        if self.polls === polls { (self.polls, timer) = (nil, nil) }
+        throw error
+      }
     }
   }
 
@@ -101,16 +127,25 @@ actor SharedAttributes {
 
   /// Returns when nothing is told any more.
   func stop() async {
+    isRunning = false
+    await end()
+    if journal.status.state != .off && journal.status.state != .unsupported { journal.status.state = .stopped }
+  }
+
+  /// Gives up what is open; meanwhile a `stop` may come, or another mode.
+  private func end() async {
+    let (polls, reading) = (polls, reading)
     timer = nil
     rereads.stop()
     reading?.cancel()
     await reading?.value
-    if let polls {
-      await polls.stop()
-      journal.status = await polls.status
-    }
-    polls = nil
-    if journal.status.state != .off && journal.status.state != .unsupported { journal.status.state = .stopped }
+    journal.ended()
+    guard let polls else { return }
+    await polls.stop()
+    let status = await polls.status
+    guard self.polls === polls else { return }
+    journal.status = status
+    self.polls = nil
   }
 
   var status: Status {
