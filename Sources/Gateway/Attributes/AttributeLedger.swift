@@ -107,6 +107,15 @@ struct AttributeLedger {
     bytesAtOnce = Self.bytesPerPost
   }
 
+  /// Wants nothing of these any more; what the server has of them stays there.
+  mutating func forget(_ keys: some Sequence<Key>) {
+    let gone = Set(keys.filter { places[$0] != nil })
+    guard !gone.isEmpty else { return }
+    entries.removeAll { gone.contains($0.reading.key) }
+    places = Dictionary(entries.enumerated().map { ($1.reading.key, $0) }, uniquingKeysWith: { first, _ in first })
+    waiting = entries.count { !$0.isSettled }
+  }
+
   private mutating func settle(_ post: Post) {
     for reading in post.attributes {
       guard let place = places[reading.key], !entries[place].isSettled,

@@ -122,6 +122,10 @@ actor ClientAttributes {
     sendSoon()
   }
 
+  /// Leaves these alone from now on: the configuration no longer has them. The server keeps what it has, since a device
+  /// cannot delete an attribute. Nothing is sent for it.
+  func forget(keys: some Sequence<Key>) { ledger.forget(keys) }
+
   /// Sends everything again: the credential is another, so the device may be.
   func resendAll() {
     ledger.forget()

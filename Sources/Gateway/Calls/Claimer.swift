@@ -19,7 +19,7 @@ actor Claimer {
 
   private let loop: EventLoop
   private let api: any DeviceAPI
-  private let options: ClaimOptions
+  private var options: ClaimOptions
   private let server: String
   private let log: Logger
   private let pace: RetryPace
@@ -71,6 +71,21 @@ actor Claimer {
     guard options.atBoot else { return }
     isOwedToBoot = true
     begin(until: nil)
+  }
+
+  /// Takes other options, from the next attempt on. `at_boot` means the daemon's start, so nothing is opened here; what
+  /// is still being tried for it ends where it is no longer wanted.
+  ///
+  /// - Parameter options: `nil` where the configuration has no `claim:` any more.
+  func use(_ options: ClaimOptions?) {
+    let isGone = options == nil
+    let options = options ?? ClaimOptions()
+    guard options != self.options else { return }
+    self.options = options
+    if isGone || isOwedToBoot && !options.atBoot {
+      isOwedToBoot = false
+      series?.cancel()
+    }
   }
 
   func stop() async {

@@ -33,6 +33,8 @@ actor ScheduledCalls {
   }
 
   private struct Entry {
+    /// Of its timer and its task: places change when others are taken in.
+    let id: UInt64
     let call: ScheduledCall
     var status: Status
     var pace: RetryPace
@@ -43,8 +45,10 @@ actor ScheduledCalls {
   private let loop: EventLoop
   private let api: any DeviceAPI
   private let log: Logger
+  private let pace: RetryPace
   private let deliver: @Sendable (Sample) -> Void
-  private var entries: [Entry]
+  private var entries: [Entry] = []
+  private var count: UInt64 = 0
   private var generator = SystemRandomNumberGenerator()
   private var limiter = LogLimiter<String>(every: ScheduledCalls.logInterval)
   private var isRunning = false
@@ -57,8 +61,12 @@ actor ScheduledCalls {
     self.loop = loop
     self.api = api
     self.log = log
+    self.pace = pace
     self.deliver = deliver
-    entries = calls.map { Entry(call: $0, status: Status(name: $0.name), pace: pace) }
+    for call in calls {
+      count += 1
+      entries.append(Entry(id: count, call: call, status: Status(name: call.name), pace: pace))
+    }
   }
 
   /// One for each call, in the order of the file.
@@ -69,16 +77,46 @@ actor ScheduledCalls {
   func start() throws(SystemError) {
     guard !isRunning else { return }
     isRunning = true
-    for index in entries.indices {
-      let interval = entries[index].call.interval
-      let leeway = max(.milliseconds(1), min(interval / Self.leewayPart, Self.leewayLimit))
-      let timer = try TimerSource(loop, clock: .boottime, accuracy: leeway) { [weak self] in
-        self?.assumeIsolated { $0.timerFired(index) }
-      }
-      entries[index].timer = timer
-      timer.arm(after: .milliseconds(Int64.random(in: 0...max(1, min(interval, Self.spread).wholeMilliseconds))))
-    }
+    for index in entries.indices { try arm(&entries[index]) }
   }
+
+  private func arm(_ entry: inout Entry) throws(SystemError) {
+    let (id, interval) = (entry.id, entry.call.interval)
+    let leeway = max(.milliseconds(1), min(interval / Self.leewayPart, Self.leewayLimit))
+    let timer = try TimerSource(loop, clock: .boottime, accuracy: leeway) { [weak self] in
+      self?.assumeIsolated { $0.timerFired(id) }
+    }
+    entry.timer = timer
+    timer.arm(after: .milliseconds(Int64.random(in: 0...max(1, min(interval, Self.spread).wholeMilliseconds))))
+  }
+
+  /// Makes these calls from now on. One that stays as it is keeps its turn and its counters; one that is another now
+  /// begins as new; of one that is gone, and of its answer that is under way, nothing comes any more.
+  ///
+  /// - Throws: `SystemError` without a timer to be had: calls of which there is none are not made.
+  func use(_ calls: [ScheduledCall]) async throws(SystemError) {
+    guard calls != entries.map(\.call) else { return }
+    let before = entries
+    entries = calls.map { call in
+      if let known = before.first(where: { $0.call == call }) { return known }
+      count += 1
+      return Entry(id: count, call: call, status: Status(name: call.name), pace: pace)
+    }
+    let kept = Set(entries.map(\.id))
+    let ended = before.filter { !kept.contains($0.id) }.compactMap(\.task)
+    for task in ended { task.cancel() }
+    var failure: SystemError?
+    if isRunning {
+      let known = Set(before.map(\.id))
+      for index in entries.indices where !known.contains(entries[index].id) {
+        do throws(SystemError) { try arm(&entries[index]) } catch { failure = error }
+      }
+    }
+    for task in ended { await task.value }
+    if let failure { throw failure }
+  }
+
+  private func index(of id: UInt64) -> Int? { entries.firstIndex { $0.id == id } }
 
   /// Ends calls under way; no sample comes after it.
   func stop() async {
@@ -91,24 +129,25 @@ actor ScheduledCalls {
 
   // MARK: A call
 
-  private func timerFired(_ index: Int) {
-    guard isRunning, entries[index].task == nil else { return }
-    entries[index].task = Task(executorPreference: loop) { await self.carryOut(index) }
+  private func timerFired(_ id: UInt64) {
+    guard isRunning, let index = index(of: id), entries[index].task == nil else { return }
+    entries[index].task = Task(executorPreference: loop) { await self.carryOut(id) }
   }
 
-  private func carryOut(_ index: Int) async {
-    defer { entries[index].task = nil }
-    let call = entries[index].call
+  private func carryOut(_ id: UInt64) async {
+    defer { if let index = index(of: id) { entries[index].task = nil } }
+    guard let place = index(of: id) else { return }
+    let call = entries[place].call
     let start = Uptime.boottime
-    entries[index].status.calls &+= 1
+    entries[place].status.calls &+= 1
     var least = Duration.zero
     do throws(DeviceAPIError) {
       let answer = try await api.call(call.method, params: call.params)
-      guard isRunning else { return }
+      guard isRunning, let index = index(of: id) else { return }
       entries[index].pace.succeeded()
       answered(index, CallAnswer(answer, for: call.values))
     } catch {
-      guard isRunning else { return }
+      guard isRunning, let index = index(of: id) else { return }
       if error.code == .unsupported {
         failed(index, "the call cannot be made and ends: \(error)", cause: "\(error.code)", .error)
         entries[index].timer = nil
@@ -119,7 +158,7 @@ actor ScheduledCalls {
         index, "the server \(error.message)", cause: "\(error.code)", error.code.needsPerson ? .error : .warning)
     }
     let delay = Self.delay(after: Uptime.boottime - start, interval: call.interval)
-    entries[index].timer?.arm(after: max(delay, least))
+    if let index = index(of: id) { entries[index].timer?.arm(after: max(delay, least)) }
   }
 
   /// The time to the next turn; turns that fell into the call itself are left out.

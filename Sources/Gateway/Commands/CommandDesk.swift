@@ -46,7 +46,7 @@ actor CommandDesk {
 
   private let loop: EventLoop
   private let api: any DeviceAPI
-  private let router: CommandRouter
+  private var router: CommandRouter
   private let ledger: CommandLedger
   private let log: Logger
 
@@ -114,6 +114,9 @@ actor CommandDesk {
     }
     forgetOld()
   }
+
+  /// Has commands carried out by another router from now on; one under way ends with that it began with.
+  func use(_ router: CommandRouter) { self.router = router }
 
   /// Lets what runs end and replies go out, but no longer than `limit`. Polls are to be stopped before.
   ///
@@ -198,7 +201,7 @@ actor CommandDesk {
       return start(key) { await $0.post(CommandError.busy.json, key, command.method, hasLastingEffect: false) }
     }
     running += 1
-    start(key) { await $0.carryOut(command, key, route) }
+    start(key) { [router] in await $0.carryOut(command, key, route, router) }
   }
 
   /// Not remembered: should the answer be lost, the command is as new when it comes again.
@@ -218,7 +221,9 @@ actor CommandDesk {
 
   // MARK: Carrying out
 
-  private func carryOut(_ command: ServerCommand, _ key: CommandKey, _ route: CommandRouter.Route) async {
+  private func carryOut(
+    _ command: ServerCommand, _ key: CommandKey, _ route: CommandRouter.Route, _ router: CommandRouter
+  ) async {
     let began = Uptime.monotonic
     var isOnDisk = false
     let reply: JSON
@@ -227,7 +232,7 @@ actor CommandDesk {
         try await noteStart(key)
         isOnDisk = true
       }
-      reply = try await execute(route, key)
+      reply = try await execute(route, router, key)
       counters.executed &+= 1
       let outcome = "ok in \((Uptime.monotonic - began).forHumans)"
       // Some widgets ask each second.
@@ -247,10 +252,12 @@ actor CommandDesk {
   }
 
   /// As a task of its own, which a stop can end without ending the reply.
-  private func execute(_ route: CommandRouter.Route, _ key: CommandKey) async throws(CommandError) -> JSON {
+  private func execute(
+    _ route: CommandRouter.Route, _ router: CommandRouter, _ key: CommandKey
+  ) async throws(CommandError) -> JSON {
     // The card may have held it up for so long.
     if isClosed { throw .interrupted }
-    let execution = Task(executorPreference: loop) { [router] () -> Result<JSON, CommandError> in
+    let execution = Task(executorPreference: loop) { () -> Result<JSON, CommandError> in
       do throws(CommandError) { return .success(try await router.run(route)) } catch { return .failure(error) }
     }
     executions[key] = execution

@@ -1,19 +1,32 @@
 internal import Glibc
 internal import Logging
+internal import Synchronization
 internal import Telemetry
 
 /// swift-log's back end: metadata becomes journal fields (`sensor` → `BAUDGATE_SENSOR`), secrets become a mask.
 struct BaudgateLogHandler: LogHandler {
-  var logLevel: Logger.Level
+  /// The daemon's, until a logger is given one of its own.
+  var logLevel: Logger.Level {
+    get { ownLevel ?? level.value }
+    set { ownLevel = newValue }
+  }
   var metadata: Logger.Metadata = [:]
   private let sink: LogSink
   private let secrets: SecretRegistry
+  private let level: LogLevel
+  private var ownLevel: Logger.Level?
 
-  /// - Parameter secrets: What no line may hold, whoever wrote it.
-  init(_ sink: LogSink, level: Logger.Level, secrets: SecretRegistry) {
+  /// - Parameters:
+  ///   - level: Shared by all loggers made of this handler: it is changed for all of them at once.
+  ///   - secrets: What no line may hold, whoever wrote it.
+  init(_ sink: LogSink, level: LogLevel, secrets: SecretRegistry) {
     self.sink = sink
     self.secrets = secrets
-    logLevel = level
+    self.level = level
+  }
+
+  init(_ sink: LogSink, level: Logger.Level, secrets: SecretRegistry) {
+    self.init(sink, level: LogLevel(level), secrets: secrets)
   }
 
   subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -46,6 +59,21 @@ struct BaudgateLogHandler: LogHandler {
   static func fieldName(_ key: String) -> String {
     "BAUDGATE_" + String(key.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
   }
+}
+
+/// The level from which lines are written, changed while the daemon runs. Reading it takes one atomic load.
+final class LogLevel: Sendable {
+  private static let levels = Logger.Level.allCases
+
+  private let index: Atomic<Int>
+
+  init(_ level: Logger.Level) { index = Atomic(Self.index(of: level)) }
+
+  var value: Logger.Level { Self.levels[index.load(ordering: .relaxed)] }
+
+  func use(_ level: Logger.Level) { index.store(Self.index(of: level), ordering: .relaxed) }
+
+  private static func index(of level: Logger.Level) -> Int { levels.firstIndex(of: level) ?? 0 }
 }
 
 extension Logger.Level {
