@@ -36,7 +36,12 @@ actor Sampler {
   private let loop: EventLoop
   /// As the configuration names the port.
   nonisolated let portName: String
-  private let recorder: Recorder
+  /// As configured, in the decoder's order.
+  private var options: [SensorOptions]
+  /// Whose telemetry each sensor's readings are, in the same order.
+  private var recorders: [Recorder]
+  /// Each of them once.
+  private var distinct: [Recorder]
   private let log: Logger
   private let stateChanged: @Sendable () -> Void
   /// `nil` for a port without a sensor: what it sends is dropped.
@@ -46,18 +51,28 @@ actor Sampler {
   private var port: SerialPort?
   private(set) var sensors: [SensorStatus]
 
-  /// - Parameter stateChanged: Called on the loop when the port was opened or lost.
+  /// - Parameters:
+  ///   - recorders: One for each sensor; those of one device share theirs.
+  ///   - stateChanged: Called on the loop when the port was opened or lost.
   init(
-    on loop: EventLoop, port name: String, sensors: [SensorOptions], decoder: (any PortDecoder)?, recorder: Recorder,
-    log: Logger, stateChanged: @escaping @Sendable () -> Void = {}
+    on loop: EventLoop, port name: String, sensors: [SensorOptions], decoder: (any PortDecoder)?,
+    recorders: [Recorder], log: Logger, stateChanged: @escaping @Sendable () -> Void = {}
   ) {
     self.loop = loop
     portName = name
     self.stateChanged = stateChanged
-    self.recorder = recorder
+    self.recorders = recorders
+    distinct = Self.distinct(recorders)
+    options = sensors
     self.log = log
     self.decoder = decoder
     self.sensors = sensors.map { SensorStatus(name: $0.name, units: $0.units, staleAfter: $0.staleAfter) }
+  }
+
+  private static func distinct(_ recorders: [Recorder]) -> [Recorder] {
+    var distinct: [Recorder] = []
+    for recorder in recorders where !distinct.contains(where: { $0 === recorder }) { distinct.append(recorder) }
+    return distinct
   }
 
   /// Opens the port and keeps it open.
@@ -68,6 +83,33 @@ actor Sampler {
     self.port = port
     port.assumeIsolated { $0.start() }
   }
+
+  /// Takes other sensors on the port as it is open. Of one with the same name the counters stay, and of its newest values
+  /// those it still sends.
+  ///
+  /// What has arrived of a line is decoded with the rest of it by the new decoder where both cut the bytes alike; with
+  /// another protocol, what comes up to the next beginning is lost. A line is never decoded by both.
+  ///
+  /// - Parameters:
+  ///   - decoder: Made from these sensors; not used where the sensors are those of before.
+  ///   - recorders: One for each sensor.
+  func use(sensors: [SensorOptions], decoder: (any PortDecoder)?, recorders: [Recorder]) {
+    self.recorders = recorders
+    distinct = Self.distinct(recorders)
+    guard sensors != options else { return }
+    let before = zip(options, self.sensors)
+    self.sensors = sensors.map { sensor in
+      before.first { $0.0.name == sensor.name }.map { $0.1.kept(from: $0.0, for: sensor) }
+        ?? SensorStatus(name: sensor.name, units: sensor.units, staleAfter: sensor.staleAfter)
+    }
+    options = sensors
+    var decoder = decoder
+    if let old = self.decoder { decoder?.takeOver(from: old) } else { decoder?.portOpened() }
+    self.decoder = decoder
+  }
+
+  /// Takes other options of the port, which is opened again only where its line differs.
+  func use(_ options: SerialOptions) { port?.assumeIsolated { $0.use(options) } }
 
   /// Closes the port; no reading comes after it.
   func stop() async {
@@ -99,8 +141,19 @@ actor Sampler {
     for (sensor, fault) in output.faults { report(fault, of: sensor) }
     guard !output.samples.isEmpty else { return }
     for (sensor, sample) in output.samples { note(sample, of: sensor) }
-    let samples = output.samples
-    recorder.assumeIsolated { _ = $0.record(samples) }
+    record(output.samples)
+  }
+
+  /// One call for each device that has any.
+  private func record(_ samples: [(sensor: Int, sample: Sample)]) {
+    if distinct.count == 1 {
+      distinct[0].assumeIsolated { _ = $0.record(samples) }
+      return
+    }
+    for recorder in distinct {
+      let own = samples.filter { recorders.indices.contains($0.sensor) && recorders[$0.sensor] === recorder }
+      if !own.isEmpty { recorder.assumeIsolated { _ = $0.record(own) } }
+    }
   }
 
   private func note(_ sample: Sample, of sensor: Int) {

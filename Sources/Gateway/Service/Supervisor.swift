@@ -110,7 +110,8 @@ actor Supervisor {
     let decoder = SensorProtocols.decoder(for: sensors)
     guard decoder != nil || configuration.takesCommands else { return }
     let sampler = Sampler(
-      on: loop, port: name, sensors: sensors, decoder: decoder, recorder: recorder, log: log
+      on: loop, port: name, sensors: sensors, decoder: decoder,
+      recorders: sensors.map { _ in recorder }, log: log
     ) { [weak self] in self?.assumeIsolated { $0.portChanged() } }
     samplers.append(sampler)
     sampler.assumeIsolated { $0.start(options, pool: portPool) }

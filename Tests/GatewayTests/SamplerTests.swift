@@ -1,0 +1,184 @@
+import Configuration
+import EventLoop
+import Foundation
+import Hardware
+import Queue
+import Sensors
+import Telemetry
+import Testing
+
+@testable import Gateway
+
+/// A port that is a pseudo-terminal, with sensors that change while it is open.
+@Suite struct SamplerTests {
+  private static let disk = BlockingPool(name: "sampler-tests", threads: 1)
+
+  private final class Bench: Sendable {
+    let loop: EventLoop
+    let line: FarEnd
+    let queues: [TelemetryQueue]
+    let recorders: [Recorder]
+    let sampler: Sampler
+    let pool = BlockingPool(name: "sampler-ports", threads: 2)
+
+    init(_ loop: EventLoop, _ directory: String, _ sensors: [SensorOptions], of devices: [Int]) async throws {
+      self.loop = loop
+      line = try FarEnd()
+      var queues: [TelemetryQueue] = []
+      for name in ["gateway", "pump"] {
+        queues.append(
+          await TelemetryQueue.open(
+            device: name, hotDirectory: "\(directory)/hot", stateDirectory: directory, options: QueueOptions(),
+            loop: loop, disk: disk, log: quietLog))
+      }
+      self.queues = queues
+      let recorders = queues.map { Recorder(on: loop, queue: $0, floor: nil, log: quietLog) }
+      self.recorders = recorders
+      sampler = Sampler(
+        on: loop, port: "meters", sensors: sensors, decoder: SensorProtocols.decoder(for: sensors),
+        recorders: devices.map { recorders[$0] }, log: quietLog)
+    }
+
+    func use(_ sensors: [SensorOptions], of devices: [Int]) async {
+      await sampler.use(
+        sensors: sensors, decoder: SensorProtocols.decoder(for: sensors), recorders: devices.map { recorders[$0] })
+    }
+
+    func open() async throws {
+      await sampler.start(SerialOptions(path: line.path), pool: pool)
+      try await loop.eventually("the port is open") { await self.sampler.portStatus?.state == .open }
+      // What comes first may be the end of a line.
+      line.send("\n")
+      try await loop.eventually("it is read") { await self.sampler.portStatus?.bytesReceived == 1 }
+    }
+
+    /// What a device's queue holds.
+    func records(_ device: Int) async -> [String] {
+      let batch = await queues[device].nextBatch(maxRecords: 1000, maxBytes: 1 << 20)
+      return batch?.records.map { String(decoding: $0.payload, as: UTF8.self) } ?? []
+    }
+
+    func close() async {
+      await sampler.stop()
+      for queue in queues { await queue.close() }
+    }
+  }
+
+  private static func sensors(_ text: String) throws -> [SensorOptions] {
+    let file = "server: {url: http://127.0.0.1:8080}\ndevice: {token: A1}\nports: {meters: {path: /dev/x}}\n"
+    switch GatewayConfiguration.load(Array((file + "sensors:\n" + text).utf8), file: "f", in: Surroundings()) {
+    case .success(let configuration): return configuration.sensors
+    case .failure(let errors):
+      Issue.record("\(errors.lines)")
+      return []
+    }
+  }
+
+  private static func line(_ name: String, _ template: String, _ more: String = "") -> String {
+    "  \(name): {port: meters, protocol: line, template: \"\(template)\"\(more)}\n"
+  }
+
+  private static func onBench(
+    _ sensors: [SensorOptions], of devices: [Int], _ body: @escaping @Sendable (Bench) async throws -> Void
+  ) throws {
+    try CallRig.inDirectory { directory in
+      try CallRig.run { loop in
+        let bench = try await Bench(loop, directory, sensors, of: devices)
+        try await bench.open()
+        try await body(bench)
+        await bench.close()
+      }
+    }
+  }
+
+  @Test func readingsGoToTheDeviceOfTheirSensor() throws {
+    let sensors = try Self.sensors(Self.line("a", "A={ax}") + Self.line("b", "B={bx}"))
+    try Self.onBench(sensors, of: [0, 1]) { bench in
+      bench.line.send("A=1\nB=2\nA=3\n")
+      try await bench.loop.eventually("all are there") { await bench.records(0).count == 2 }
+      #expect(await bench.records(0).map { $0.contains("ax") } == [true, true])
+      #expect(await bench.records(1).map { $0.contains("bx") } == [true])
+      // Now all are the gateway's.
+      await bench.use(sensors, of: [0, 0])
+      bench.line.send("B=4\n")
+      try await bench.loop.eventually("it is there") { await bench.records(0).count == 3 }
+      #expect(await bench.records(1).count == 1)
+      #expect(await bench.sampler.sensors.map(\.samples) == [2, 2])
+    }
+  }
+
+  @Test func aLineUnderWayIsNotLostAndThePortStaysOpen() throws {
+    let before = try Self.sensors(Self.line("a", "A={ax}") + Self.line("b", "B={bx}"))
+    let after = try Self.sensors(Self.line("b", "B={bx}") + Self.line("c", "A={cy}"))
+    try Self.onBench(before, of: [0, 0]) { bench in
+      bench.line.send("B=1\nA=2")
+      try await bench.loop.eventually("it has come") { await bench.sampler.portStatus?.bytesReceived == 8 }
+      await bench.use(after, of: [0, 0])
+      bench.line.send("5\n")
+      try await bench.loop.eventually("both are there") { await bench.records(0).count == 2 }
+      #expect(await bench.records(0).last?.contains("\"cy\":25") == true)
+      let sensors = await bench.sampler.sensors
+      #expect(sensors.map(\.name) == ["b", "c"] && sensors.map(\.samples) == [1, 1])
+      #expect(sensors[0].latest.map(\.key.name) == ["bx"])
+      #expect(await bench.sampler.portStatus?.reopenCount == 0)
+    }
+  }
+
+  @Test func ofASensorThatIsAnotherTheCountersStayAndItsValuesIfItSendsThem() throws {
+    let before = try Self.sensors(Self.line("a", "A={ax} {ay}"))
+    let after = try Self.sensors(Self.line("a", "A={ax} {az}", ", stale_after: 60s"))
+    try Self.onBench(before, of: [0]) { bench in
+      bench.line.send("A=1 2\n")
+      try await bench.loop.eventually("it is there") { await bench.records(0).count == 1 }
+      await bench.use(after, of: [0])
+      let sensor = await bench.sampler.sensors[0]
+      #expect(sensor.samples == 1 && sensor.lastTime != nil && sensor.staleAfter == .seconds(60))
+      #expect(sensor.latest.map(\.key.name) == ["ax"])
+      await bench.use([], of: [])
+      bench.line.send("A=1 2\n")
+      try await bench.loop.eventually("it is read") { (await bench.sampler.portStatus?.bytesReceived ?? 0) == 13 }
+      #expect(await bench.sampler.sensors.isEmpty)
+      #expect(await bench.records(0).count == 1)
+    }
+  }
+
+  @Test func theLineOfThePortIsOpenedAgainOnlyWhereItDiffers() throws {
+    try Self.onBench(try Self.sensors(Self.line("a", "A={ax}")), of: [0]) { bench in
+      var options = SerialOptions(path: bench.line.path)
+      options.silent = [RecoveryStep(after: .seconds(60), run: "reopen")]
+      await bench.sampler.use(options)
+      #expect(await bench.sampler.portStatus?.state == .open)
+      #expect(await bench.sampler.portStatus?.reopenCount == 0)
+      options.baud = 19_200
+      await bench.sampler.use(options)
+      try await bench.loop.eventually("it is open again") {
+        let status = await bench.sampler.portStatus
+        return status?.state == .open && status?.reopenCount == 1
+      }
+      bench.line.send("\nA=1\n")
+      try await bench.loop.eventually("it is read") { await bench.records(0).count == 1 }
+    }
+  }
+}
+
+/// The other end of a pseudo-terminal. @unchecked: the descriptor does not change.
+private final class FarEnd: @unchecked Sendable {
+  private let master: CInt
+  let path: String
+
+  init() throws {
+    var (master, slave): (CInt, CInt) = (-1, -1)
+    var name = [CChar](repeating: 0, count: 64)
+    try check("openpty") { openpty(&master, &slave, &name, nil, nil) }
+    close(slave)
+    self.master = master
+    path = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  deinit { close(master) }
+
+  func send(_ text: String) {
+    let bytes = Array(text.utf8)
+    #expect(write(master, bytes, bytes.count) == bytes.count)
+  }
+}
