@@ -9,27 +9,30 @@ internal import YAML
 extension GatewayConfiguration {
   /// Reads and checks the file at `path`.
   ///
-  /// - Parameter surroundings: What the service manager says; the file's own words go before it.
+  /// - Parameters:
+  ///   - overlay: What the server wants otherwise; goes before the file's own words.
+  ///   - surroundings: What the service manager says; the file's own words go before it.
   /// - Returns: The configuration, or everything that is wrong with it.
   public static func load(
-    path: String, in surroundings: Surroundings = .process
+    path: String, overlay: ConfigurationOverlay? = nil, in surroundings: Surroundings = .process
   ) -> Result<GatewayConfiguration, ConfigurationErrors> {
     let file: BoundedFile
     do throws(BoundedFile.Failure) { file = try BoundedFile(path, atMost: YAMLLimits.size) } catch {
       let diagnostic = Diagnostic(file: path, line: 0, column: 0, message: "cannot be read: \(error.message)")
       return .failure(ConfigurationErrors(errors: [diagnostic], warnings: []))
     }
-    return load(file.bytes, file: path, in: surroundings)
+    return load(file.bytes, file: path, overlay: overlay, in: surroundings)
   }
 
-  /// Checks `bytes`, the contents of a file called `file`.
+  /// Checks `bytes`, the contents of a file called `file`, with `overlay` laid over it.
   public static func load(
-    _ bytes: [UInt8], file: String, in surroundings: Surroundings
+    _ bytes: [UInt8], file: String, overlay: ConfigurationOverlay? = nil, in surroundings: Surroundings
   ) -> Result<GatewayConfiguration, ConfigurationErrors> {
     let diagnostics = Diagnostics(file: file)
     var configuration: GatewayConfiguration?
-    if let node = YAMLNode.load(bytes, file: file, diagnostics: diagnostics),
-      var root = MappingReader(node, path: "", diagnostics: diagnostics)
+    if let document = YAMLNode.load(bytes, file: file, diagnostics: diagnostics),
+      var root = MappingReader(
+        overlay?.laid(over: document, diagnostics) ?? document, path: "", diagnostics: diagnostics)
     {
       configuration = GatewayConfiguration(from: &root, in: surroundings)
     }

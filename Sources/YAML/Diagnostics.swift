@@ -13,19 +13,24 @@ public struct Diagnostic: Sendable, Hashable, CustomStringConvertible {
   public let line: Int
   /// In Unicode scalars, from 1.
   public let column: Int
+  /// Stands in the place of file, line and column where the message is about something outside the file.
+  public let origin: String?
   public let message: String
 
-  public init(_ severity: Severity = .error, file: String, line: Int, column: Int, message: String) {
+  public init(
+    _ severity: Severity = .error, file: String, line: Int, column: Int, origin: String? = nil, message: String
+  ) {
     self.severity = severity
     self.file = file
     self.line = line
     self.column = column
+    self.origin = origin
     self.message = message
   }
 
-  /// `file:line:column: message`, a warning marked as one.
+  /// `file:line:column: message` or `origin: message`, a warning marked as one.
   public var description: String {
-    let place = line > 0 ? "\(file):\(line):\(column): " : "\(file): "
+    let place = line > 0 ? "\(file):\(line):\(column): " : "\(origin ?? file): "
     return place + (severity == .warning ? "warning: " : "") + message
   }
 }
@@ -51,25 +56,35 @@ public final class Diagnostics {
   }
 
   public func error(line: Int, column: Int, _ message: String) {
-    errorCount += 1
-    if recordedErrors.count < Self.limit {
-      recordedErrors.append(Diagnostic(.error, file: file, line: line, column: column, message: message))
-    }
+    error(line, column, nil, message)
   }
 
   public func error(at node: YAMLNode, _ message: String) {
-    error(line: node.line, column: node.column, message)
+    error(node.line, node.column, node.origin, message)
   }
 
-  public func warning(line: Int, column: Int, _ message: String) {
-    warningCount += 1
-    if recordedWarnings.count < Self.limit {
-      recordedWarnings.append(Diagnostic(.warning, file: file, line: line, column: column, message: message))
+  private func error(_ line: Int, _ column: Int, _ origin: String?, _ message: String) {
+    errorCount += 1
+    if recordedErrors.count < Self.limit {
+      recordedErrors.append(
+        Diagnostic(.error, file: file, line: line, column: column, origin: origin, message: message))
     }
   }
 
+  public func warning(line: Int, column: Int, _ message: String) {
+    warning(line, column, nil, message)
+  }
+
   public func warning(at node: YAMLNode, _ message: String) {
-    warning(line: node.line, column: node.column, message)
+    warning(node.line, node.column, node.origin, message)
+  }
+
+  private func warning(_ line: Int, _ column: Int, _ origin: String?, _ message: String) {
+    warningCount += 1
+    if recordedWarnings.count < Self.limit {
+      recordedWarnings.append(
+        Diagnostic(.warning, file: file, line: line, column: column, origin: origin, message: message))
+    }
   }
 
   /// In the order of the file; at most `limit`, and one more that counts the rest.

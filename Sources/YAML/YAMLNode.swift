@@ -27,15 +27,30 @@ public struct YAMLNode: Sendable, Hashable {
   }
 
   public let value: Value
-  /// From 1.
+  /// From 1; 0 for a node that stands in no file.
   public let line: Int
-  /// In Unicode scalars, from 1.
+  /// In Unicode scalars, from 1. Of nodes that stand in no file the order.
   public let column: Int
+  /// What messages say in the place of file, line and column; `nil` for a node of a file.
+  public let origin: String?
 
   public init(_ value: Value, line: Int, column: Int) {
     self.value = value
     self.line = line
     self.column = column
+    origin = nil
+  }
+
+  /// A node that stands in no file.
+  ///
+  /// - Parameters:
+  ///   - origin: Where it comes from, such as `attribute baudgate, upload.interval`.
+  ///   - order: Messages about nodes without a file come in this order, before those about the file.
+  public init(_ value: Value, origin: String, order: Int) {
+    self.value = value
+    line = 0
+    column = order
+    self.origin = origin
   }
 
   /// A scalar's text; `nil` for anything else.
