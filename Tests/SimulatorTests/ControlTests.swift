@@ -33,6 +33,25 @@ import Testing
     }
   }
 
+  @Test("Devices are made by the number, and connections counted")
+  func manyDevices() async throws {
+    try await ServerBench.run { bench in
+      #expect(try await bench.get("/api/v1/D999/attributes").status == 401)
+      #expect(try await bench.post("/api/devices", #"{"prefix":"D","count":1000}"#).status == 200)
+      #expect(try await bench.get("/api/v1/D999/attributes").status == 200)
+      #expect(try await bench.get("/api/v1/D1000/attributes").status == 401)
+      for body in [#"{"prefix":"D"}"#, #"{"prefix":"D","count":0}"#, #"{"count":9999999}"#, "nope"] {
+        #expect(try await bench.post("/api/devices", body).status == 400)
+      }
+      let before = bench.server.connections.accepted
+      let poll = try await bench.openPoll()
+      #expect(bench.server.connections.accepted == before + 1)
+      #expect(bench.server.connections.open >= 1)
+      #expect(try await bench.get("/api/status").body.contains(#""connections_accepted":\#(before + 2)"#))
+      withExtendedLifetime(poll) {}
+    }
+  }
+
   @Test("A reply that is no JSON gets 406")
   func brokenReply() async throws {
     try await ServerBench.run { bench in

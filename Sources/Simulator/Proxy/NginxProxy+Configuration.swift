@@ -17,6 +17,7 @@ extension NginxProxy {
       server.append("ssl_client_certificate \(certificates.caFile);")
       server.append("ssl_verify_client \(options.requiresClientCertificate ? "on" : "off");")
     }
+    if options.http2 { server.append("http2_max_concurrent_streams \(options.maxStreams);") }
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map {
       "\($0)_temp_path \(directory)/temp-\($0);"
     }
@@ -27,7 +28,7 @@ extension NginxProxy {
       worker_processes 1;
       pid \(directory)/nginx.pid;
       error_log \(directory)/error.log notice;
-      events { worker_connections 256; }
+      events { worker_connections 2048; }
       http {
         log_format short '$request_method $status $server_protocol';
         access_log \(directory)/access.log short;

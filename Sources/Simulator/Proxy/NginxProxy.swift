@@ -14,6 +14,8 @@ public final class NginxProxy: Sendable {
     public var tls = true
     /// HTTP/2 beside HTTP/1.1, over TLS only.
     public var http2 = false
+    /// `http2_max_concurrent_streams`, nginx's own default.
+    public var maxStreams = 128
     /// Refuses clients without a certificate of the CA, with a page of status 400.
     public var requiresClientCertificate = false
     /// Listens on `[::1]` as well.

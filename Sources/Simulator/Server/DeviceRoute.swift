@@ -12,6 +12,8 @@ struct DeviceRoute {
     case attributes
     /// `GET /api/status`
     case status
+    /// `POST /api/devices`
+    case addDevices
   }
 
   let kind: RequestKind
@@ -72,6 +74,7 @@ struct DeviceRoute {
     guard parts.first == "api", parts.count >= 2 else { return nil }
     switch (method, parts[1], parts.count) {
     case ("GET", "status", 2): return (.status, "", "/api/status")
+    case ("POST", "devices", 2): return (.addDevices, "", "/api/devices")
     case ("POST", "rpc", 4) where parts[2] == "oneway" || parts[2] == "twoway":
       return (.command(isOneWay: parts[2] == "oneway"), parts[3], "/api/rpc/\(parts[2])/***")
     case (_, "plugins", 5...) where parts[2] == "telemetry":

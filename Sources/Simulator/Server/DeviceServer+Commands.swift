@@ -81,6 +81,13 @@ extension DeviceServer {
   /// Makes a token known.
   public func addDevice(token: String) { update { state, _ in state.addDevice(token) } }
 
+  /// Makes devices with the tokens `PREFIX0`, `PREFIX1` and so on.
+  public func addDevices(prefix: String, count: Int) {
+    update { state, _ in
+      for index in 0..<max(0, count) { state.addDevice("\(prefix)\(index)") }
+    }
+  }
+
   /// Deletes a device with all it has but its telemetry: open polls end with 403, and its token is unknown from now on.
   public func deleteDevice(token: String) { update { state, wakeups in state.deleteDevice(token, &wakeups) } }
 

@@ -6,7 +6,11 @@ internal import Synchronization
 extension DeviceServer {
   func control(_ request: DeviceRequest) async throws -> ServerAnswer {
     let token = request.route.token
-    if case .status? = request.route.control { return .json(200, statusText) }
+    switch request.route.control {
+    case .status?: return .json(200, statusText)
+    case .addDevices?: return addDevices(request)
+    default: break
+    }
     guard state.withLock({ $0.knows(token) }) else { return Self.error(404, "Device not found") }
     switch request.route.control {
     case .command(let isOneWay): return try await command(request, isOneWay: isOneWay)
@@ -18,8 +22,17 @@ extension DeviceServer {
       deleteSharedAttributes(keys, token: token)
       return .done
     case .attributes: return .json(200, attributeList(token))
-    case .status, nil: return .spring(404, "Not Found", path: request.path)
+    case .status, .addDevices, nil: return .spring(404, "Not Found", path: request.path)
     }
+  }
+
+  /// Makes devices with the tokens `PREFIX0` to `PREFIX(COUNT-1)`.
+  private func addDevices(_ request: DeviceRequest) -> ServerAnswer {
+    guard let document = try? LiteralJSON.parse(request.body).document, let prefix = document["prefix"]?.asText,
+      let count = document["count"]?.asText.flatMap({ Int($0) }), (1...Self.mostDevices).contains(count)
+    else { return Self.error(400, "The body needs a prefix and a count from 1 to \(Self.mostDevices)") }
+    addDevices(prefix: prefix, count: count)
+    return .done
   }
 
   /// One-way: 200 once it is handed over. Two-way: 200 with the device's reply. 408 at the time-out.
@@ -70,6 +83,7 @@ extension DeviceServer {
   }
 
   private var statusText: String {
+    let connections = connections
     let numbers = state.withLock { state in
       [
         ("requests", state.counters.requests), ("failures", state.counters.failures),
@@ -78,7 +92,8 @@ extension DeviceServer {
         ("attribute_polls", state.openPolls(.pollAttributes, token: nil)),
         ("pending_commands", state.devices.values.reduce(0) { $0 + $1.commands.pendingCount(at: MonotonicClock.now) }),
         ("provisioned_devices", state.registry.devices.count), ("claims", state.claims.count),
-        ("calls", state.calls.count),
+        ("calls", state.calls.count), ("connections_accepted", connections.accepted),
+        ("connections_open", connections.open),
       ]
     }
     return LiteralJSON.object(numbers.map { .init(name: ExactText($0), value: .number("\($1)")) }).text
@@ -87,6 +102,9 @@ extension DeviceServer {
   private static func error(_ status: Int, _ message: String) -> ServerAnswer {
     .json(status, "{\"status\":\(status),\"message\":\(LiteralJSON.string(message).text)}")
   }
+
+  /// Made by one request.
+  private static let mostDevices = 10_000
 
   /// ThingsBoard's own default.
   private static let commandTimeout: Duration = .seconds(10)

@@ -32,7 +32,7 @@ extension DeviceServer {
   /// The newest requests, oldest first, after the one of this number.
   public func requests(after number: Int = 0) -> [RequestRecord] {
     state.withLock { state in
-      let newer = state.log.reversed().prefix { $0.number > number }
+      let newer = state.log.suffix(options.logLimit).reversed().prefix { $0.number > number }
       return newer.reversed()
     }
   }

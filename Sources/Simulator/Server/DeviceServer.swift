@@ -10,6 +10,7 @@ public final class DeviceServer: Sendable {
   public let options: ServerOptions
   let state: Mutex<ServerState>
   private let life = Mutex(Life())
+  private let tally = ConnectionTally()
 
   private struct Life {
     var port: UInt16?
@@ -44,6 +45,9 @@ public final class DeviceServer: Sendable {
   /// The server's base URL for a configuration, `http://127.0.0.1:PORT`; port 0 before the first start.
   public var url: String { "http://127.0.0.1:\(port ?? 0)" }
 
+  /// Over all starts.
+  public var connections: ConnectionCounts { tally.counts }
+
   public var isListening: Bool { life.withLock { $0.listener != nil } }
 
   /// Listens on 127.0.0.1.
@@ -69,7 +73,7 @@ public final class DeviceServer: Sendable {
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
     address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    var configuration = HTTPServer.Configuration(address: address, timeout: Self.handlerLimit, logger: .disabled)
+    var configuration = HTTPServer.Configuration(address: address, timeout: Self.handlerLimit, logger: tally)
     // Read smaller bodies in one piece, and the rest of a refused one so that the connection can go on.
     configuration.sharedRequestBufferSize = 64 << 10
     configuration.sharedRequestReplaySize = Self.drainLimit

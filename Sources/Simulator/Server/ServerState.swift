@@ -29,7 +29,7 @@ struct ServerState: Sendable {
   /// Reasons of silent losses, claims, calls and the integration's payloads kept for inspection, each.
   static let recordLimit = 1000
   /// Devices of which more than telemetry is kept.
-  static let deviceLimit = 1000
+  static let deviceLimit = 4096
 
   init(_ options: ServerOptions) {
     store = TelemetryStore(limit: options.storeLimit)
@@ -153,7 +153,8 @@ struct ServerState: Sendable {
     if record.status != 200 { counters.failures += 1 }
     if record.status == 200, record.kind == .postTelemetry { counters.acceptedTelemetry += 1 }
     log.append(record)
-    if log.count > logLimit { log.removeFirst(log.count - logLimit) }
+    // A tenth at a time: each cut moves all that stays.
+    if log.count > logLimit + logLimit / 10 { log.removeFirst(log.count - logLimit) }
   }
 
   /// - Returns: Who waits for a change, to be resumed.
