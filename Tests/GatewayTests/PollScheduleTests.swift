@@ -21,6 +21,17 @@ import ThingsBoard
     #expect(schedule.due == s(46))
   }
 
+  @Test mutating func theFirstPollMayWaitForItsTurn() {
+    #expect(schedule.start(at: s(0), after: .seconds(7)) == [.gap])
+    #expect(schedule.due == s(7))
+    #expect(schedule.timer(at: s(6)) == [])
+    #expect(schedule.timer(at: s(7)) == [.open(id(1), for: .seconds(25))])
+    _ = schedule.stop()
+    #expect(schedule.start(at: s(8), after: .seconds(7)) == [.gap])
+    #expect(schedule.stop() == [], "nothing was open yet")
+    #expect(schedule.due == nil)
+  }
+
   @Test mutating func afterAnAnswerTheNextPollOpensWhenItIsDelivered() {
     _ = schedule.start(at: s(0))
     #expect(schedule.answered(id(1), at: s(5)) == [.gap])

@@ -57,6 +57,25 @@ import ThingsBoard
       await second.close()
     }
   }
+
+  @Test func whoWaitsForItsTurnToStartStillDeliversAtAStop() throws {
+    let directory = NSTemporaryDirectory() + "baudgate-uplink-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let loop = try EventLoop()
+    try loop.run {
+      let queue = await Self.queue(directory, hot: "hot", loop)
+      await Self.append(1, to: queue)
+      let uplink = Uplink(on: loop, queue: queue, api: AnsweringAPI(), options: Self.options(), log: Self.log)
+      await queue.setOnAppend { uplink.recordsArrived() }
+      try await uplink.start(after: .seconds(3600))
+      await Self.append(2, to: queue)
+      #expect(await uplink.status.requests == 0)
+      await uplink.stop(within: .seconds(5))
+      #expect(await uplink.status.delivered == 2)
+      await queue.close()
+    }
+  }
 }
 
 /// Takes every batch.

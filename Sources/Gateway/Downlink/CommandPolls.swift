@@ -42,10 +42,11 @@ actor CommandPolls {
     journal = PollJournal(.commands, log: log, outages: outages)
   }
 
+  /// - Parameter delay: Before the first poll or look, `Spread`.
   /// - Throws: `SystemError` without a timer to be had.
-  func start() async throws(SystemError) {
+  func start(after delay: Duration = .zero) async throws(SystemError) {
     isRunning = true
-    try await begin()
+    try await begin(after: delay)
   }
 
   /// Asks in another way from now on. What is open is given up where the way differs, what came is delivered first.
@@ -59,7 +60,7 @@ actor CommandPolls {
     try await begin()
   }
 
-  private func begin() async throws(SystemError) {
+  private func begin(after delay: Duration = .zero) async throws(SystemError) {
     guard isRunning, polls == nil, looking == nil else { return }
     guard api.hasDownlink else {
       journal.status.state = mode == .off ? .off : .unsupported
@@ -67,7 +68,7 @@ actor CommandPolls {
     }
     switch mode {
     case .off: journal.status.state = .off
-    case .every(let interval): look(every: interval)
+    case .every(let interval): look(every: interval, first: Uptime.monotonic + delay)
     case .on:
       let polls = OverlappingPolls<ServerCommand>(
         on: loop, words: .commands, timing: timing, log: log, outages: outages,
@@ -75,7 +76,7 @@ actor CommandPolls {
         deliver: deliver)
       // Before it starts: another mode may be asked for meanwhile.
       self.polls = polls
-      do throws(SystemError) { try await polls.start() } catch {
+      do throws(SystemError) { try await polls.start(after: delay) } catch {
         if self.polls === polls { self.polls = nil }
         throw error
       }
@@ -128,9 +129,10 @@ actor CommandPolls {
 
   // MARK: Looks
 
-  private func look(every interval: Duration, after before: Task<Void, Never>? = nil) {
+  private func look(every interval: Duration, first: Duration = .zero, after before: Task<Void, Never>? = nil) {
     looking = Task(executorPreference: loop) {
       await before?.value
+      if first > Uptime.monotonic, await !self.wait(until: first) { return }
       await self.runLooks(every: interval)
     }
   }

@@ -56,14 +56,15 @@ actor OverlappingPolls<Answer: Sendable> {
 
   /// Opens the first poll.
   ///
+  /// - Parameter delay: Before it, `Spread`.
   /// - Throws: `SystemError` without a timer to be had.
-  func start() throws(SystemError) {
+  func start(after delay: Duration = .zero) throws(SystemError) {
     guard !isRunning else { return }
     // A quarter of the lead at most is spent on waking up together with others.
     let accuracy = min(TimerSource.ordinaryAccuracy, timing.lead / 4)
     timer = try TimerSource(loop, accuracy: accuracy) { [weak self] in self?.assumeIsolated { $0.timerFired() } }
     isRunning = true
-    perform(schedule.start(at: Uptime.monotonic))
+    perform(schedule.start(at: Uptime.monotonic, after: delay))
   }
 
   /// Gives up what is open and begins anew: the token is another one.
@@ -91,6 +92,8 @@ actor OverlappingPolls<Answer: Sendable> {
     guard isRunning else { return status }
     if let due = schedule.due, schedule.isFailing, schedule.polls.isEmpty {
       status.state = .backingOff(until: due)
+    } else if let due = schedule.due, schedule.polls.isEmpty {
+      status.state = .waiting(until: due)
     } else {
       status.state = schedule.polls.isEmpty ? .delivering : .polling
     }

@@ -69,11 +69,14 @@ struct PollSchedule {
 
   // MARK: Events
 
-  mutating func start(at now: Duration) -> [Action] {
+  /// - Parameter delay: Until the first poll opens, so that those of many devices don't at once.
+  mutating func start(at now: Duration, after delay: Duration = .zero) -> [Action] {
     quick.reset()
     slow.reset()
     failures = 0
-    return [.gap] + open(at: now)
+    guard delay > .zero else { return [.gap] + open(at: now) }
+    due = now + delay
+    return [.gap]
   }
 
   mutating func stop() -> [Action] {

@@ -67,10 +67,11 @@ actor SharedAttributes {
 
   // MARK: Life
 
+  /// - Parameter delay: Before the first poll or reading, `Spread`.
   /// - Throws: `SystemError` without a timer to be had.
-  func start() async throws(SystemError) {
+  func start(after delay: Duration = .zero) async throws(SystemError) {
     isRunning = true
-    try await begin()
+    try await begin(after: delay)
   }
 
   /// Asks in another way from now on; what is open is given up where the way differs. What is known stays, so that
@@ -85,7 +86,7 @@ actor SharedAttributes {
     try await begin()
   }
 
-  private func begin() async throws(SystemError) {
+  private func begin(after delay: Duration = .zero) async throws(SystemError) {
     guard isRunning, timer == nil, polls == nil else { return }
     rereads = Self.rereads(mode, timing)
     guard api.hasDownlink else {
@@ -97,7 +98,7 @@ actor SharedAttributes {
     case .every:
       timer = try makeTimer()
       journal.status.state = .polling
-      rereads.start(at: Uptime.monotonic, first: Uptime.monotonic)
+      rereads.start(at: Uptime.monotonic, first: Uptime.monotonic + delay)
       rearm()
     case .on:
       timer = try makeTimer()
@@ -109,7 +110,7 @@ actor SharedAttributes {
         notice: { [weak self] notice in self?.assumeIsolated { $0.noticed(notice) } },
         deliver: { [weak self] update, _ in await self?.apply(update) })
       self.polls = polls
-      do throws(SystemError) { try await polls.start() } catch {
+      do throws(SystemError) { try await polls.start(after: delay) } catch {
         if self.polls === polls { (self.polls, timer) = (nil, nil) }
         throw error
       }

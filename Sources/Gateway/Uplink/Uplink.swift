@@ -81,9 +81,14 @@ actor Uplink {
   private var leeway: Duration { max(.milliseconds(1), min(options.interval / 10, .milliseconds(100))) }
 
   /// Begins to deliver.
-  func start() throws(SystemError) {
+  ///
+  /// - Parameter delay: Before the first request, `Spread`.
+  func start(after delay: Duration = .zero) throws(SystemError) {
     timer = try makeTimer()
-    task = Task(executorPreference: loop) { await self.run() }
+    task = Task(executorPreference: loop) {
+      if delay > .zero { await self.pause(for: delay) }
+      await self.run()
+    }
   }
 
   private func makeTimer() throws(SystemError) -> TimerSource {
