@@ -71,7 +71,8 @@ public protocol DeviceAPI: Sendable {
   /// under way end with the token they began with. Does nothing where the transport has no token that could change.
   func use(_ token: Secret)
 
-  /// What the connections have carried since the start.
+  /// What the connections behind it have carried since the start: of all devices that share them, so never to be added up
+  /// (`ServerConnections.traffic`).
   func traffic() async -> Traffic
 }
 

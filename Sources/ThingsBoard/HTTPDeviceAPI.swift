@@ -5,7 +5,8 @@ public import Telemetry
 /// ThingsBoard's HTTP device API over libcurl.
 ///
 /// Polls and posts have connections apart, so that no poll holds up a post. Over https both speak HTTP/2 where the
-/// server offers it, and polls share one connection. Every request has a time limit of its own: a server under a rate
+/// server offers it, and polls share one connection. Several devices of one server share both: `ServerConnections`.
+/// Every request has a time limit of its own: a server under a rate
 /// limit answers some of them never. Certificates are verified, redirects not followed, and no error holds the token.
 ///
 /// Source: contract.md §1–§6, §9.
@@ -15,6 +16,8 @@ public final class HTTPDeviceAPI: DeviceAPI {
   /// Bytes of an answer that holds attributes, or what a rule chain made up.
   public static let longestDocument = 1 << 20
   private let posts: Exchange
+  /// The same connections; what hangs here leaves places for the others.
+  private let calls: Exchange
   private let polls: Exchange
   private let timing: Timing
   private let token: Mutex<Secret>
@@ -31,11 +34,18 @@ public final class HTTPDeviceAPI: DeviceAPI {
     try self.init(on: loop, server: server, token: token, userAgent: userAgent, timing: Timing())
   }
 
-  init(
+  convenience init(
     on loop: EventLoop, server: ServerOptions, token: Secret, userAgent: String = "baudgate", timing: Timing
   ) throws(DeviceAPIError) {
-    posts = try Exchange(on: loop, server: server, userAgent: userAgent, timeLimit: timing.answer)
-    polls = try Exchange(on: loop, server: server, userAgent: userAgent)
+    let connections = try ServerConnections(on: loop, server: server, userAgent: userAgent, timeLimit: timing.answer)
+    self.init(over: connections, token: token, timing: timing)
+  }
+
+  /// One device of several.
+  init(over connections: ServerConnections, token: Secret, timing: Timing = Timing()) {
+    posts = connections.posts.forAnotherOwner
+    calls = connections.posts.forAnotherOwner
+    polls = connections.polls
     self.timing = timing
     self.token = Mutex(token)
   }
@@ -78,7 +88,7 @@ public final class HTTPDeviceAPI: DeviceAPI {
     var question = question(.post, "rpc", body)
     question.timeLimit = timing.call
     question.bodyLimit = Self.longestDocument
-    let answer = try await posts.ask(question)
+    let answer = try await calls.ask(question)
     let response = answer.response
     if response.status == 408 || response.status == 503 && response.openFor >= timing.gatewayLimit {
       throw answer.error(.noAnswer, "has no rule that answers \"\(answer.clipped(method))\" in time")

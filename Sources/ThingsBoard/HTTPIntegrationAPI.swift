@@ -22,7 +22,13 @@ public struct HTTPIntegrationAPI: DeviceAPI {
   public init(
     on loop: EventLoop, server: ServerOptions, key: Secret, deviceName: String?, userAgent: String = "baudgate"
   ) throws(DeviceAPIError) {
-    exchange = try Exchange(on: loop, server: server, userAgent: userAgent)
+    let connections = try ServerConnections(on: loop, server: server, userAgent: userAgent)
+    self.init(over: connections, key: key, deviceName: deviceName)
+  }
+
+  /// One device of several.
+  init(over connections: ServerConnections, key: Secret, deviceName: String?) {
+    exchange = connections.posts.forAnotherOwner
     self.key = key
     var start = Array("{".utf8)
     if let deviceName {

@@ -22,8 +22,12 @@ public struct HTTPProvisioningAPI: ProvisioningAPI {
   init(
     on loop: EventLoop, server: ServerOptions, userAgent: String = "baudgate", timeLimit: Duration
   ) throws(DeviceAPIError) {
-    exchange = try Exchange(on: loop, server: server, userAgent: userAgent, timeLimit: timeLimit)
+    self.init(
+      over: try ServerConnections(on: loop, server: server, userAgent: userAgent, timeLimit: timeLimit))
   }
+
+  /// Beside the devices of a gateway.
+  init(over connections: ServerConnections) { exchange = connections.posts.forAnotherOwner }
 
   public func provision(_ request: ProvisionRequest) async throws(DeviceAPIError) -> ProvisionAnswer {
     let answer = try await exchange.ask(

@@ -1,7 +1,17 @@
 public import EventLoop
 
 extension ServerOptions {
-  /// Makes the client `transport` names. A further transport is a type of its own and a line here.
+  /// The connections all devices of a gateway share.
+  ///
+  /// - Parameter userAgent: The product and version the server's log shows.
+  /// - Throws: `DeviceAPIError` when libcurl cannot start.
+  public func connections(
+    on loop: EventLoop, userAgent: String = "baudgate"
+  ) throws(DeviceAPIError) -> ServerConnections {
+    try ServerConnections(on: loop, server: self, userAgent: userAgent)
+  }
+
+  /// The client of a single device, with connections of its own.
   ///
   /// - Parameters:
   ///   - token: The device's access token, or the integration's key.
@@ -11,11 +21,6 @@ extension ServerOptions {
   public func deviceAPI(
     on loop: EventLoop, token: Secret, deviceName: String?, userAgent: String = "baudgate"
   ) throws(DeviceAPIError) -> any DeviceAPI {
-    switch transport {
-    case .deviceAPI:
-      try HTTPDeviceAPI(on: loop, server: self, token: token, userAgent: userAgent)
-    case .httpIntegration:
-      try HTTPIntegrationAPI(on: loop, server: self, key: token, deviceName: deviceName, userAgent: userAgent)
-    }
+    try connections(on: loop, userAgent: userAgent).deviceAPI(token: token, deviceName: deviceName)
   }
 }

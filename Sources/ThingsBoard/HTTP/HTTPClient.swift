@@ -5,33 +5,57 @@ internal import Telemetry
 
 /// libcurl's multi interface on the event loop: any number of requests, no thread of their own.
 ///
+/// A request passes two gates: `RequestGate` bounds what is under way, `LaunchGate` has connections shared. The time spent
+/// there is not the request's: its time limit begins behind them. Where the server cannot be reached, all that wait
+/// there learn it with the one that tried.
+///
 /// Source: libcurl-multi(3), curl_multi_socket_action(3).
 actor HTTPClient {
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
+  private typealias Continuation = CheckedContinuation<Result<HTTPResponse, HTTPFailure>, Never>
+
   private let loop: EventLoop
   private let server: ServerOptions
+  private let limits: ClientLimits
+  private let traits: ServerTraits
   private let multi: MultiHandle
   private let tally: SocketTally
   private var timer: TimerSource?
+  private var launchTimer: TimerSource?
   private var isDueAtOnce = false
   private var sockets: [CInt: IOSource] = [:]
+  private var gate: RequestGate
+  private var launches: LaunchGate
+  /// What waits at one of the gates.
+  private var waiting: [UInt64: (request: HTTPRequest, continuation: Continuation)] = [:]
   private var running: [UnsafeMutableRawPointer: Transfer] = [:]
+  private var handles: [UInt64: Transfer] = [:]
+  /// Those that began and are not known to have been sent.
+  private var unsent: Set<UInt64> = []
   private var idle: [Transfer] = []
   private var nextRequest: UInt64 = 0
-  private var handles: [UInt64: Transfer] = [:]
 
-  /// Easy handles kept for the next requests.
+  /// Easy handles kept for the next requests; making one takes microseconds.
   private static let idleLimit = 4
 
   /// - Parameters:
   ///   - server: How it is reached: TLS and the proxy.
   ///   - userAgent: The product and version the server's log shows.
-  init(on loop: EventLoop, server: ServerOptions, userAgent: String) throws(HTTPFailure) {
+  ///   - limits: What it may use.
+  ///   - traits: Shared with the server's other clients, all on this loop.
+  init(
+    on loop: EventLoop, server: ServerOptions, userAgent: String, limits: ClientLimits, traits: ServerTraits
+  ) throws(HTTPFailure) {
     self.loop = loop
     self.server = server
+    self.limits = limits
+    self.traits = traits
     tally = SocketTally(PeerWatch(probesSilence: server.link == .unmetered))
     multi = try MultiHandle(userAgent: userAgent)
+    gate = RequestGate(
+      places: limits.places, placesPerOwner: limits.placesPerOwner, longestQueue: limits.longestQueue)
+    launches = LaunchGate(sharesConnections: server.url.scheme == .https)
   }
 
   /// What all connections have carried since the start.
@@ -42,60 +66,127 @@ actor HTTPClient {
   /// - Throws: `HTTPFailure`, `.cancelled` when the task is cancelled.
   func perform(_ request: HTTPRequest) async throws(HTTPFailure) -> HTTPResponse {
     try bindOnce()
-    let transfer = if let used = idle.popLast() { used } else { try Transfer() }
-    try transfer.prepare(
-      request, to: server, headers: request.method == .get ? multi.headers : multi.postHeaders,
-      sockets: Unmanaged.passUnretained(tally).toOpaque())
-    tally.countRequest()
     let id = nextRequest
     nextRequest &+= 1
-    transfer.request = id
-    handles[id] = transfer
     let result = await withTaskCancellationHandler {
-      await withCheckedContinuation { continuation in
-        transfer.continuation = continuation
-        begin(transfer)
-      }
+      await withCheckedContinuation { continuation in enter(id, request, continuation) }
     } onCancel: {
       loop.execute { self.assumeIsolated { $0.cancel(id) } }
     }
-    handles[id] = nil
     return try result.get()
+  }
+
+  // MARK: At the gates
+
+  private func enter(_ id: UInt64, _ request: HTTPRequest, _ continuation: Continuation) {
+    // Cancelled earlier, it was not there to be found.
+    guard !Task.isCancelled else { return continuation.resume(returning: .failure(.cancelled)) }
+    switch gate.enter(id, of: request.owner) {
+    case .full: return continuation.resume(returning: .failure(.overfull(limits.longestQueue)))
+    case .admitted: launches.enter(id)
+    case .waits: break
+    }
+    waiting[id] = (request, continuation)
+    launch()
+  }
+
+  /// Begins what may look for a connection now.
+  private func launch() {
+    launches.sharesConnections = server.url.scheme == .https && !traits.speaksHTTP1
+    while let id = launches.next(at: Uptime.monotonic) { begin(id) }
+    if let due = launches.due { launchTimer?.arm(after: due - Uptime.monotonic) } else { launchTimer?.disarm() }
+  }
+
+  /// A request is over: its places are the next one's.
+  private func leave(_ id: UInt64) {
+    unsent.remove(id)
+    launches.leave(id)
+    for next in gate.leave(id) { launches.enter(next) }
+  }
+
+  /// Fails what waits at the gates: it would have to use the connection that could not be opened.
+  private func dismiss(_ failure: HTTPFailure) {
+    for id in gate.dismiss() + launches.dismiss() {
+      guard let (_, continuation) = waiting.removeValue(forKey: id) else { continue }
+      leave(id)
+      continuation.resume(returning: .failure(failure))
+    }
   }
 
   // MARK: Transfers
 
-  private func begin(_ transfer: Transfer) {
-    running[transfer.handle] = transfer
-    let result = curl_multi_add_handle(multi.raw, transfer.handle)
-    if result != CURLM_OK {
-      finish(transfer, .failure(HTTPFailure(code: .other, message: String(cString: curl_multi_strerror(result)))))
-    } else if Task.isCancelled {
-      finish(transfer, .failure(HTTPFailure(code: .cancelled, message: "cancelled")))
+  private func begin(_ id: UInt64) {
+    guard let (request, continuation) = waiting.removeValue(forKey: id) else { return leave(id) }
+    do throws(HTTPFailure) {
+      let transfer = if let used = idle.popLast() { used } else { try Transfer() }
+      try transfer.prepare(
+        request, to: server, headers: request.method == .get ? multi.headers : multi.postHeaders,
+        sockets: Unmanaged.passUnretained(tally).toOpaque(), receiveBuffer: limits.receiveBuffer, traits: traits)
+      tally.countRequest()
+      transfer.request = id
+      transfer.continuation = continuation
+      handles[id] = transfer
+      unsent.insert(id)
+      running[transfer.handle] = transfer
+      multi.keepConnections(running.count + limits.idleConnections)
+      let result = curl_multi_add_handle(multi.raw, transfer.handle)
+      if result != CURLM_OK {
+        finish(transfer, .failure(HTTPFailure(code: .other, message: String(cString: curl_multi_strerror(result)))))
+      }
+    } catch {
+      leave(id)
+      continuation.resume(returning: .failure(error))
     }
   }
 
   private func cancel(_ id: UInt64) {
-    guard let transfer = handles[id], transfer.request == id, running[transfer.handle] != nil else { return }
-    finish(transfer, .failure(HTTPFailure(code: .cancelled, message: "cancelled")))
+    if let (_, continuation) = waiting.removeValue(forKey: id) {
+      leave(id)
+      continuation.resume(returning: .failure(.cancelled))
+    } else if let transfer = handles[id] {
+      finish(transfer, .failure(.cancelled))
+    }
+    launch()
   }
 
   private func finish(_ transfer: Transfer, _ result: Result<HTTPResponse, HTTPFailure>) {
+    let id = transfer.request
+    let continuation = transfer.continuation
+    // A failure may show the version of a proxy's answer.
+    if case .success = result {
+      if transfer.usedHTTP1, server.url.scheme == .https { traits.speaksHTTP1 = true }
+      if transfer.usedHTTP2 { traits.speaksHTTP1 = false }
+    }
     curl_multi_remove_handle(multi.raw, transfer.handle)
     running[transfer.handle] = nil
-    let continuation = transfer.continuation
-    transfer.continuation = nil
+    handles[id] = nil
+    if case .failure(let failure) = result, failure.code != .cancelled, !transfer.wasSent, launches.isLooking(id) {
+      dismiss(failure)
+    }
+    leave(id)
+    transfer.rest()
     if idle.count < Self.idleLimit { idle.append(transfer) }
+    multi.keepConnections(running.count + limits.idleConnections)
     continuation?.resume(returning: result)
   }
 
   private func act(on socket: curl_socket_t, _ events: CInt) {
     var stillRunning: CInt = 0
     curl_multi_socket_action(multi.raw, socket, events, &stillRunning)
+    noteSent()
     var left: CInt = 0
     while let message = curl_multi_info_read(multi.raw, &left) {
       guard message.pointee.msg == CURLMSG_DONE, let transfer = running[message.pointee.easy_handle] else { continue }
       finish(transfer, transfer.outcome(bg_message_result(message)))
+    }
+    launch()
+  }
+
+  /// Few are unsent at a time: `LaunchGate` sees to that.
+  private func noteSent() {
+    for id in unsent where handles[id]?.wasSent == true {
+      unsent.remove(id)
+      launches.sent(id, at: Uptime.monotonic, connections: tally.connections)
     }
   }
 
@@ -103,14 +194,18 @@ actor HTTPClient {
 
   /// libcurl gets pointers to `self`, which an initializer cannot give.
   private func bindOnce() throws(HTTPFailure) {
-    guard timer == nil else { return }
+    guard timer == nil || launchTimer == nil else { return }
     do {
       // curl counts in milliseconds; a late timer only delays a time-out.
       timer = try TimerSource(loop, accuracy: .milliseconds(1)) { [weak self] in
         self?.assumeIsolated { $0.act(on: CURL_SOCKET_TIMEOUT, 0) }
       }
+      launchTimer = try TimerSource(loop, accuracy: .milliseconds(5)) { [weak self] in
+        self?.assumeIsolated { $0.launch() }
+      }
     } catch { throw HTTPFailure(code: .other, message: error.description) }
-    multi.bind(Unmanaged.passUnretained(self).toOpaque())
+    multi.bind(
+      Unmanaged.passUnretained(self).toOpaque(), socketChanged: socketChanged, timerChanged: timerChanged)
   }
 
   fileprivate func watch(_ socket: CInt, _ what: CInt) {
@@ -167,44 +262,6 @@ actor HTTPClient {
     isDueAtOnce = false
     act(on: CURL_SOCKET_TIMEOUT, 0)
   }
-}
-
-/// The multi handle and the header lists all requests share.
-private struct MultiHandle: ~Copyable {
-  let raw: UnsafeMutableRawPointer
-  let headers: UnsafeMutablePointer<curl_slist>?
-  /// For requests with a body.
-  let postHeaders: UnsafeMutablePointer<curl_slist>?
-
-  init(userAgent: String) throws(HTTPFailure) {
-    guard curl_global_init(bg_global_all) == CURLE_OK, let raw = curl_multi_init() else {
-      throw HTTPFailure(code: .other, message: "libcurl cannot start")
-    }
-    self.raw = raw
-    let common = ["Accept: application/json", "User-Agent: \(oneLine(userAgent))"]
-    headers = headerList(common)
-    // An empty Expect keeps libcurl from waiting a second for "100 Continue" before a large body.
-    postHeaders = headerList(common + ["Content-Type: application/json", "Expect:"])
-  }
-
-  deinit {
-    bg_multi_set_socket_callback(raw, nil)
-    bg_multi_set_timer_callback(raw, nil)
-    curl_multi_cleanup(raw)
-    curl_slist_free_all(headers)
-    curl_slist_free_all(postHeaders)
-  }
-
-  func bind(_ context: UnsafeMutableRawPointer) {
-    bg_multi_set_pointer(raw, CURLMOPT_SOCKETDATA, context)
-    bg_multi_set_socket_callback(raw, socketChanged)
-    bg_multi_set_pointer(raw, CURLMOPT_TIMERDATA, context)
-    bg_multi_set_timer_callback(raw, timerChanged)
-  }
-}
-
-private func headerList(_ lines: [String]) -> UnsafeMutablePointer<curl_slist>? {
-  lines.reduce(nil) { list, line in curl_slist_append(list, line) ?? list }
 }
 
 private func socketChanged(

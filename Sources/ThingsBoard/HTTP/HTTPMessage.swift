@@ -3,6 +3,8 @@ struct HTTPRequest: Sendable {
   enum Method: Sendable { case get, post }
   var method: Method
   var url: Secret
+  /// Whose it is: places are shared out between owners.
+  var owner = RequestOwner()
   var body: [UInt8] = []
   /// The time it may take altogether, connecting included.
   var timeLimit: Duration = .seconds(30)
@@ -33,6 +35,8 @@ struct HTTPResponse: Sendable {
 struct HTTPFailure: Error, Sendable, Equatable {
   enum Code: Sendable, Equatable {
     case nameResolution, connection, timeout, reset, cancelled, other
+    /// More requests wait than are kept.
+    case overfull
     /// The handshake failed for another reason than a certificate.
     case tls
     /// The server's certificate was not accepted.
@@ -64,4 +68,10 @@ struct HTTPFailure: Error, Sendable, Equatable {
   var openFor: Duration?
   /// Whether an answer had begun: what it handed over is lost.
   var answerBegan = false
+
+  static let cancelled = HTTPFailure(code: .cancelled, message: "cancelled")
+
+  static func overfull(_ limit: Int) -> HTTPFailure {
+    HTTPFailure(code: .overfull, message: "\(limit) requests wait for their turn already")
+  }
 }

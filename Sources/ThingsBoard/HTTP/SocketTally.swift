@@ -60,6 +60,9 @@ final class SocketTally {
     open.reduce(into: closed) { total, socket in total.add(socket) }
   }
 
+  /// Those opened so far.
+  var connections: UInt64 { closed.connections }
+
   func countRequest() { closed.requests &+= 1 }
 
   fileprivate func opened(_ socket: CInt) {

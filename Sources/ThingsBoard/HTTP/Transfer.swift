@@ -33,6 +33,27 @@ final class Transfer {
 
   var handle: UnsafeMutableRawPointer { easy }
 
+  /// Whether the request could be sent: there was a connection.
+  var wasSent: Bool { firstSent != nil }
+
+  /// Whether the answer came over HTTP/1.
+  var usedHTTP1: Bool { [Int(CURL_HTTP_VERSION_1_0), Int(CURL_HTTP_VERSION_1_1)].contains(version) }
+  var usedHTTP2: Bool { version == Int(CURL_HTTP_VERSION_2_0) }
+
+  private var version: Int {
+    var version = 0
+    bg_easy_get_long(easy, CURLINFO_HTTP_VERSION, &version)
+    return version
+  }
+
+  /// Forgets the request and its answer, and who waits for it.
+  func rest() {
+    continuation = nil
+    response = HTTPResponse(status: 0, body: [], bodyWasCut: false)
+    // libcurl has copies of the URL and the body.
+    curl_easy_reset(easy)
+  }
+
   /// Time to reach the server, name resolution included.
   static let connectLimitMilliseconds = 10_000
 
@@ -41,10 +62,12 @@ final class Transfer {
 
   /// Sets everything anew for one request.
   ///
-  /// - Parameter headers: A list that outlives the transfer.
+  /// - Parameters:
+  ///   - headers: A list that outlives the transfer.
+  ///   - receiveBuffer: Bytes; libcurl's own 16 KiB where it is out of bounds, CURLOPT_BUFFERSIZE(3).
   func prepare(
     _ request: HTTPRequest, to server: ServerOptions, headers: UnsafeMutablePointer<curl_slist>?,
-    sockets: UnsafeMutableRawPointer
+    sockets: UnsafeMutableRawPointer, receiveBuffer: Int, traits: ServerTraits
   ) throws(HTTPFailure) {
     curl_easy_reset(easy)
     response = HTTPResponse(status: 0, body: [], bodyWasCut: false)
@@ -62,6 +85,7 @@ final class Transfer {
     // Never VERBOSE nor FOLLOWLOCATION: the URL is the secret.
     try set(CURLOPT_PROTOCOLS_STR, "http,https")
     try set(CURLOPT_NOSIGNAL, 1)
+    try set(CURLOPT_BUFFERSIZE, receiveBuffer)
     // Without it a silent name server holds up the loop when the request is given up.
     try set(CURLOPT_QUICK_EXIT, 1)
     try set(CURLOPT_TIMEOUT_MS, Int(request.timeLimit.wholeMilliseconds))
@@ -78,7 +102,7 @@ final class Transfer {
     try check(bg_easy_set_close_socket(easy, socketUnused))
     try set(CURLOPT_CLOSESOCKETDATA, sockets)
     try route(through: server.proxy)
-    if server.url.scheme == .https { try secure(with: server.tls) }
+    if server.url.scheme == .https { try secure(with: server.tls, traits) }
     switch request.method {
     case .get: try set(CURLOPT_HTTPGET, 1)
     case .post:
@@ -99,7 +123,7 @@ final class Transfer {
     try set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
   }
 
-  private func secure(with tls: TLSOptions) throws(HTTPFailure) {
+  private func secure(with tls: TLSOptions, _ traits: ServerTraits) throws(HTTPFailure) {
     // A libcurl built without HTTP/2 refuses: HTTP/1.1 does as well.
     bg_easy_set_long(easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
     // A second poll waits to learn whether the first one's connection takes it, too.
@@ -110,9 +134,10 @@ final class Transfer {
       case .v13: CURL_SSLVERSION_TLSv1_3
       }
     try set(CURLOPT_SSLVERSION, Int(version))
-    if let authorities = tls.authorities {
-      try set(CURLOPT_CAINFO, authorities)
-      // Otherwise the system's directory of authorities would be trusted beside the file.
+    if let authorities = tls.authorities { try set(CURLOPT_CAINFO, authorities) }
+    // Otherwise the system's directory of authorities would be trusted beside the named file; beside the system's own
+    // file, which has the same, it would be read anew for each connection.
+    if tls.authorities != nil || traits.hasAuthoritiesFile {
       try check(bg_easy_set_string(easy, CURLOPT_CAPATH, nil))
     }
     if let certificate = tls.certificate { try set(CURLOPT_SSLCERT, certificate) }

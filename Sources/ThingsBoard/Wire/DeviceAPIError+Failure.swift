@@ -5,6 +5,8 @@ extension DeviceAPIError {
     switch failure.code {
     case .cancelled:
       self.init(.cancelled, "the request was given up")
+    case .overfull:
+      self.init(.unavailable, "is slower than what is asked of it: \(words)")
     case .nameResolution:
       self.init(.unreachable, "cannot be reached: \(words); check the network and its name server")
     case .proxy:

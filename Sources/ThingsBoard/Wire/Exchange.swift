@@ -9,17 +9,30 @@ struct Exchange: Sendable {
   private let base: String
   private let mask: Mask
   private let timeLimit: Duration
+  /// Whose questions these are; a client's places are shared out between owners.
+  private var owner = RequestOwner()
 
-  /// - Parameter timeLimit: For questions that name none.
+  /// - Parameters:
+  ///   - limits: What the client may use.
+  ///   - traits: Shared by all clients of this server.
+  ///   - timeLimit: For questions that name none.
   init(
-    on loop: EventLoop, server: ServerOptions, userAgent: String, timeLimit: Duration = Self.timeLimit
+    on loop: EventLoop, server: ServerOptions, userAgent: String, limits: ClientLimits,
+    traits: ServerTraits = ServerTraits(), timeLimit: Duration = Self.timeLimit
   ) throws(DeviceAPIError) {
     self.timeLimit = timeLimit
-    do throws(HTTPFailure) { client = try HTTPClient(on: loop, server: server, userAgent: userAgent) } catch {
-      throw DeviceAPIError(.unreachable, error.message)
-    }
+    do throws(HTTPFailure) {
+      client = try HTTPClient(on: loop, server: server, userAgent: userAgent, limits: limits, traits: traits)
+    } catch { throw DeviceAPIError(.unreachable, error.message) }
     base = server.url.description
     mask = Mask(server.proxy.secrets)
+  }
+
+  /// The same client for somebody else, or for another purpose: with places of its own.
+  var forAnotherOwner: Exchange {
+    var exchange = self
+    exchange.owner = RequestOwner()
+    return exchange
   }
 
   /// One request to a resource below `/api/v1/`.
@@ -59,7 +72,7 @@ struct Exchange: Sendable {
 
   private func attempt(_ question: Question) async throws(HTTPFailure) -> ServerAnswer {
     let request = HTTPRequest(
-      method: question.method, url: Secret("\(base)/api/v1/\(question.resource)"), body: question.body,
+      method: question.method, url: Secret("\(base)/api/v1/\(question.resource)"), owner: owner, body: question.body,
       timeLimit: question.timeLimit ?? timeLimit, mayBeRepeated: question.mayBeRepeated, bodyLimit: question.bodyLimit)
     let response = try await client.perform(request)
     return ServerAnswer(response, mask: mask + question.secrets, cargo: question.cargo)
