@@ -166,6 +166,8 @@ public final class HTTPDeviceAPI: DeviceAPI {
     try await posts.ask(question).acknowledged()
   }
 
+  // Inlined: each async call that waits keeps a kilobyte and more while a poll is open.
+  @inline(__always)
   private func poll(
     _ resource: String, _ asked: Duration, bodyLimit: Int = HTTPResponse.bodyLimit
   ) async throws(DeviceAPIError) -> ServerAnswer? {

@@ -59,6 +59,8 @@ struct Exchange: Sendable {
   /// A long poll.
   ///
   /// - Returns: `nil` at its end without an answer.
+  // Inlined for its memory, as `attempt`.
+  @inline(__always)
   func poll(_ question: Question, asked: Duration, timing: Timing) async throws(DeviceAPIError) -> ServerAnswer? {
     let answer: ServerAnswer
     var question = question
@@ -70,6 +72,8 @@ struct Exchange: Sendable {
     return try timing.isEnd(answer, asked: asked) ? nil : answer
   }
 
+  // Inlined: each async call that waits keeps a kilobyte and more while a poll is open.
+  @inline(__always)
   private func attempt(_ question: Question) async throws(HTTPFailure) -> ServerAnswer {
     let request = HTTPRequest(
       method: question.method, url: Secret("\(base)/api/v1/\(question.resource)"), owner: owner, body: question.body,
