@@ -39,6 +39,8 @@ let package = Package(
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CKernel"),
 
     room("Telemetry"),
@@ -48,12 +50,13 @@ let package = Package(
     room("Sensors", uses: ["Telemetry", "YAML", "CPCRE2"]),
     room("Queue", uses: ["EventLoop", "Telemetry", "YAML", "CKernel", logging]),
     room("ThingsBoard", uses: ["EventLoop", "Telemetry", "CCurl", "CKernel"]),
+    room("Integrity", uses: ["CCrypto", "CKernel", "CZlib"]),
     room("Configuration", uses: ["YAML", "Hardware", "Sensors", "Queue", "ThingsBoard", "Telemetry", logging]),
     room(
       "Gateway",
       uses: [
-        "Configuration", "Sensors", "Queue", "ThingsBoard", "Hardware", "EventLoop", "Telemetry", "YAML", "CKernel",
-        "CSystemd", logging,
+        "Configuration", "Integrity", "Sensors", "Queue", "ThingsBoard", "Hardware", "EventLoop", "Telemetry", "YAML",
+        "CKernel", "CSystemd", logging,
       ]),
     room("Simulator", uses: ["Telemetry", "CKernel", flyingFox]),
     .executableTarget(name: "baudgated", dependencies: ["Gateway"], swiftSettings: strict),
@@ -69,6 +72,7 @@ let package = Package(
     tests(of: "Hardware", uses: ["EventLoop", "Telemetry", "YAML", "CKernel", logging]),
     tests(of: "Sensors", uses: ["Telemetry", "YAML"]),
     tests(of: "Queue", uses: ["EventLoop"]),
+    tests(of: "Integrity", uses: ["CKernel"]),
     tests(of: "ThingsBoard", uses: ["CCurl", "EventLoop", "Telemetry", "Simulator"]),
     tests(of: "Configuration", uses: ["Hardware", "Queue", "Sensors", "Telemetry", "ThingsBoard"]),
     tests(of: "Gateway", uses: ["Configuration", "EventLoop", "Hardware", "Telemetry", "ThingsBoard"]),

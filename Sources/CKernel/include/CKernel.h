@@ -5,6 +5,7 @@
 #include "descriptor.h"
 #include "gpio.h"
 #include "inotify.h"
+#include "mapping.h"
 #include "network.h"
 #include "peer.h"
 #include "process.h"
