@@ -18,11 +18,13 @@ import Testing
     (.call, "POST", "T/rpc", #"{"method":"m","params":1}"#), (.claim, "POST", "T/claim", ""),
     (.provision, "POST", "provision", #"{"provisionDeviceKey":"k","provisionDeviceSecret":"s"}"#),
     (.integration, "POST", "integrations/http/T", #"{"attributes":{"a":1}}"#),
+    (.getPackage, "GET", "T/firmware?title=t&version=1", ""),
   ]
 
   @Test("A fault meets the kind of request it is for, and no other", arguments: requests.map(\.0))
   func scopes(_ kind: RequestKind) async throws {
     try await ServerBench.run(Self.options()) { bench in
+      bench.server.assign(ServedPackage(.firmware, title: "t", version: "1", content: [1]), token: "T")
       bench.server.setFault(.status(599), scope: .only(kind))
       for (other, method, path, body) in Self.requests {
         // What would wait for news is told apart by its fault alone.

@@ -3,13 +3,17 @@ internal import Foundation
 /// A path of the device API, contract.md sections 2 to 7, or of what people steer the server with.
 struct DeviceRoute {
   /// A control endpoint; its token is the route's.
-  enum Control {
+  enum Control: Equatable {
     /// `POST /api/rpc/oneway/{token}`, `POST /api/rpc/twoway/{token}`
     case command(isOneWay: Bool)
     /// `POST` and `DELETE /api/plugins/telemetry/{token}/SHARED_SCOPE`
     case setShared, deleteShared
     /// `GET /api/plugins/telemetry/{token}/values/attributes`
     case attributes
+    /// `POST` and `DELETE /api/packages/{token}/{kind}`
+    case assignPackage, unassignPackage
+    /// `PUT` and `DELETE /packages/{name}`
+    case offerFile, removeFile
     /// `GET /api/status`
     case status
     /// `POST /api/devices`
@@ -21,6 +25,10 @@ struct DeviceRoute {
   private(set) var control: Control?
   /// The number of the command that is replied to.
   private(set) var commandID: Int64?
+  /// Set where it is about a package.
+  private(set) var packageKind: ServedPackage.Kind?
+  /// Set where it is about a file beside ThingsBoard; decoded.
+  private(set) var fileName: String?
   /// Decoded; empty where the path is unknown or has none.
   let token: String
   /// The path with the token as `***`, for logs.
@@ -37,9 +45,15 @@ struct DeviceRoute {
       let rest = parts[3...].joined(separator: "/")
       self.init(Self.kind(method, rest), token: parts[2], maskedPath: "/api/v1/***/\(rest)")
       if kind == .postReply { commandID = Int64(rest.dropFirst(4)) }
+      packageKind = ServedPackage.Kind(rawValue: rest)
+    } else if parts.count == 2, parts[0] == "packages" {
+      self.init(Self.fileKind(method), maskedPath: path)
+      fileName = parts[1].removingPercentEncoding ?? parts[1]
+      control = method == "PUT" ? .offerFile : method == "DELETE" ? .removeFile : nil
     } else if let control = Self.control(method, parts) {
       self.init(.control, token: control.token, maskedPath: control.maskedPath)
       self.control = control.action
+      packageKind = parts.last.flatMap { ServedPackage.Kind(rawValue: $0) }
     } else {
       // It may hold a token all the same.
       self.init(.unknown, maskedPath: parts.count < 3 ? path : "/***")
@@ -61,10 +75,21 @@ struct DeviceRoute {
     case ("GET", "rpc"): .pollCommands
     case ("POST", "rpc"): .call
     case ("POST", "claim"): .claim
+    case ("GET", "firmware"), ("GET", "software"): .getPackage
     // A Java int in the real server; what is none matches no path here.
     case ("POST", _) where rest.hasPrefix("rpc/") && Int64(rest.dropFirst(4)) != nil: .postReply
-    case (_, "telemetry"), (_, "attributes"), (_, "attributes/updates"), (_, "rpc"), (_, "claim"): .wrongMethod
+    case (_, "telemetry"), (_, "attributes"), (_, "attributes/updates"), (_, "rpc"), (_, "claim"), (_, "firmware"),
+      (_, "software"):
+      .wrongMethod
     default: .unknown
+    }
+  }
+
+  private static func fileKind(_ method: String) -> RequestKind {
+    switch method {
+    case "GET": .getFile
+    case "PUT", "DELETE": .control
+    default: .wrongMethod
     }
   }
 
@@ -77,6 +102,10 @@ struct DeviceRoute {
     case ("POST", "devices", 2): return (.addDevices, "", "/api/devices")
     case ("POST", "rpc", 4) where parts[2] == "oneway" || parts[2] == "twoway":
       return (.command(isOneWay: parts[2] == "oneway"), parts[3], "/api/rpc/\(parts[2])/***")
+    case ("POST", "packages", 4) where ServedPackage.Kind(rawValue: parts[3]) != nil:
+      return (.assignPackage, parts[2], "/api/packages/***/\(parts[3])")
+    case ("DELETE", "packages", 4) where ServedPackage.Kind(rawValue: parts[3]) != nil:
+      return (.unassignPackage, parts[2], "/api/packages/***/\(parts[3])")
     case (_, "plugins", 5...) where parts[2] == "telemetry":
       let rest = parts[4...].joined(separator: "/")
       let masked = "/api/plugins/telemetry/***/\(rest)"

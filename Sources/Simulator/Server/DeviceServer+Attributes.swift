@@ -52,7 +52,10 @@ extension DeviceServer {
     }
   }
 
-  private func setShared(_ entries: [ValueConverter.Entry], token: String) -> Bool {
+  /// Sets shared attributes as they are, one change for all.
+  ///
+  /// - Returns: Whether there was room.
+  func setShared(_ entries: [ValueConverter.Entry], token: String) -> Bool {
     update { state, wakeups in
       guard state.hasRoom(for: token) else { return false }
       let kept = entries.filter { state.devices[token, default: DeviceMemory()].attributes.setShared($0) }

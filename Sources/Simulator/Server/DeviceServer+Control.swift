@@ -9,6 +9,10 @@ extension DeviceServer {
     switch request.route.control {
     case .status?: return .json(200, statusText)
     case .addDevices?: return addDevices(request)
+    case .offerFile, .removeFile:
+      let isOffer = request.route.control == .offerFile
+      offer(isOffer ? ServedFile(request.body) : nil, as: request.route.fileName ?? "")
+      return .done
     default: break
     }
     guard state.withLock({ $0.knows(token) }) else { return Self.error(404, "Device not found") }
@@ -22,7 +26,12 @@ extension DeviceServer {
       deleteSharedAttributes(keys, token: token)
       return .done
     case .attributes: return .json(200, attributeList(token))
-    case .status, .addDevices, nil: return .spring(404, "Not Found", path: request.path)
+    case .assignPackage:
+      return assign(request) ?? Self.error(400, "A package needs title and version")
+    case .unassignPackage:
+      if let kind = request.route.packageKind { unassign(kind, token: token) }
+      return .done
+    case .offerFile, .removeFile, .status, .addDevices, nil: return .spring(404, "Not Found", path: request.path)
     }
   }
 

@@ -30,7 +30,9 @@ extension DeviceServer {
       update { state, _ in state.underWay += 1 }
       defer { state.withLock { $0.underWay -= 1 } }
       answer = try await self.answer(
-        DeviceRequest(route: route, path: request.target.path(), query: request.target.query(), body: body))
+        DeviceRequest(
+          route: route, path: request.target.path(), query: request.target.query(), body: body,
+          range: request.headers[.range], ifRange: request.headers[HTTPHeader("If-Range")]))
     }
     guard answer.ending == .sent else {
       end(request, answer)
@@ -61,10 +63,13 @@ extension DeviceServer {
     hook?(kind, .before)
     var answer = try await handle(request)
     hook?(kind, .after)
-    guard answer.status == 200 else { return answer }
+    guard answer.status == 200 || answer.status == 206 else { return answer }
     switch state.withLock({ $0.faults.nextOfAnswer(kind) }) {
     case .storeThenDropConnection: answer.ending = .closed
     case .cutBody(let reset): answer.ending = .cut(reset: reset)
+    case .longer(let count): answer.body += ServedPackage.noise(count)
+    case .shorter(let count): answer.body.removeLast(min(max(0, count), answer.body.count))
+    case .altered: if !answer.body.isEmpty { answer.body[answer.body.count / 2] ^= 1 }
     default: break
     }
     return answer
@@ -76,6 +81,7 @@ extension DeviceServer {
     case .unknown, .control: return .spring(404, "Not Found", path: request.path)
     case .wrongMethod: return .spring(405, "Method Not Allowed", path: request.path)
     case .provision: return provision(request)
+    case .getFile: return file(request)
     case .integration: return try await integrate(request)
     default: break
     }
@@ -87,7 +93,8 @@ extension DeviceServer {
     case .postReply: return reply(request)
     case .call: return try await call(request)
     case .claim: return claim(request)
-    case .unknown, .wrongMethod, .provision, .integration, .control:
+    case .getPackage: return package(request)
+    case .getFile, .unknown, .wrongMethod, .provision, .integration, .control:
       return .spring(404, "Not Found", path: request.path)
     }
   }
@@ -165,4 +172,7 @@ struct DeviceRequest {
   /// Percent-encoded.
   var query: String
   var body: [UInt8]
+  /// Headers of a request for a part.
+  var range: String?
+  var ifRange: String?
 }

@@ -18,6 +18,12 @@ public enum Fault: Sendable, Hashable {
   /// Does the work and ends the connection, by RST if `reset`, in the middle of the answer's body, or of its head where the
   /// body is empty. Meets answers of status 200, so a poll that was open before the fault was set, too.
   case cutBody(reset: Bool = false)
+  /// Does the work and answers with that many bytes too many, noise, behind the right ones.
+  case longer(by: Int)
+  /// Does the work and answers with that many bytes less, in good order but for that; `.max` for none.
+  case shorter(by: Int)
+  /// Does the work and answers with one bit in the middle of the body changed.
+  case altered
   /// Handles the request after this time.
   case slow(Duration)
   /// 500 with a parser's text for a body that holds `text`; other bodies are handled as usual.
@@ -35,7 +41,7 @@ public enum Fault: Sendable, Hashable {
   /// Whether it befalls the answer; else it stands in the request's way.
   var isOfAnswer: Bool {
     switch self {
-    case .storeThenDropConnection, .cutBody: true
+    case .storeThenDropConnection, .cutBody, .longer, .shorter, .altered: true
     default: false
     }
   }
@@ -50,6 +56,8 @@ public struct FaultScope: Sendable, Hashable {
   public static let telemetry = only(.postTelemetry)
   /// Both long polls.
   public static let polls = only(.pollCommands, .pollAttributes)
+  /// Parts of packages, from ThingsBoard or from beside it.
+  public static let packages = only(.getPackage, .getFile)
   /// Every request, those of unknown paths among them.
   public static let everything = FaultScope(kinds: nil)
 

@@ -16,6 +16,10 @@ public enum RequestKind: String, Sendable, Hashable, CaseIterable {
   case call
   /// `POST /{token}/claim`
   case claim
+  /// `GET /{token}/firmware` and `GET /{token}/software`
+  case getPackage
+  /// `GET /packages/{name}`: a web server beside ThingsBoard.
+  case getFile
   /// `POST /provision`
   case provision
   /// `POST /integrations/http/{key}`: the HTTP integration of ThingsBoard's Professional Edition.

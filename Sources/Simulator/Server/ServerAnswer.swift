@@ -97,7 +97,7 @@ extension Fault {
       let count = max(0, depth)
       let arrays = String(repeating: "[", count: count) + String(repeating: "]", count: count)
       return .json(200, "{\"id\":0,\"method\":\"m\",\"params\":\(count == 0 ? "null" : arrays)}")
-    case .hang, .slow, .storeThenDropConnection, .cutBody: return nil
+    case .hang, .slow, .storeThenDropConnection, .cutBody, .longer, .shorter, .altered: return nil
     }
   }
 }

@@ -14,6 +14,8 @@ struct ServerState: Sendable {
   private(set) var uplinks: [IntegrationUplink] = []
   var callHandler: (@Sendable (_ method: String, _ params: String) -> String?)?
   var hook: (@Sendable (RequestKind, RequestPhase) -> Void)?
+  /// Files under `/packages`, by name.
+  var files: [String: ServedFile] = [:]
   var log: [RequestRecord] = []
   var counters = ServerCounters()
   var losses: [ValueConverter.Loss] = []
@@ -30,6 +32,9 @@ struct ServerState: Sendable {
   static let recordLimit = 1000
   /// Devices of which more than telemetry is kept.
   static let deviceLimit = 4096
+
+  /// Files under `/packages`.
+  static let fileLimit = 100
 
   init(_ options: ServerOptions) {
     store = TelemetryStore(limit: options.storeLimit)
