@@ -15,6 +15,8 @@ public final class HTTPDeviceAPI: DeviceAPI {
   public static let longestMessage = 64 << 10
   /// Bytes of an answer that holds attributes, or what a rule chain made up.
   public static let longestDocument = 1 << 20
+  /// Bytes of a package that are asked for at once; each part stands in memory.
+  public static let longestPackageChunk = 16 << 20
   private let posts: Exchange
   /// The same connections; what hangs here leaves places for the others.
   private let calls: Exchange
@@ -156,6 +158,20 @@ public final class HTTPDeviceAPI: DeviceAPI {
     }
     return DeviceAPIError(
       .poison, "sent command \(id), which cannot be read; \(outcome): \(error.message)", status: error.status)
+  }
+
+  public func packageChunk(
+    _ kind: PackageKind, title: String, version: String, chunk: Int, size: Int
+  ) async throws(DeviceAPIError) -> [UInt8] {
+    let size = min(max(size, 1), Self.longestPackageChunk)
+    let query = "title=\(percentEncoded(title))&version=\(percentEncoded(version))&size=\(size)&chunk=\(max(chunk, 0))"
+    var question = question(.get, "\(kind.rawValue)?\(query)")
+    question.cargo = .package
+    question.accept = .file
+    // One more tells a server that does not know parts.
+    question.bodyLimit = size + 1
+    question.timeLimit = timing.package(size)
+    return try await posts.ask(question).file()
   }
 
   // MARK: Requests

@@ -76,6 +76,42 @@ actor HTTPClient {
     return try result.get()
   }
 
+  /// Sends a request whose answer, if it is granted, goes to `stream` piece by piece. It waits at no gate.
+  ///
+  /// - Parameter body: Reads the stream to its end or as far as it likes; the request ends with it.
+  func stream<Result: Sendable>(
+    _ request: HTTPRequest, _ body: @Sendable (BodyStream) async -> Result
+  ) async throws(HTTPFailure) -> Result {
+    try bindOnce()
+    let transfer = try Transfer()
+    let stream = BodyStream()
+    try transfer.prepare(
+      request, into: stream, to: server, headers: multi.lines(request),
+      sockets: Unmanaged.passUnretained(tally).toOpaque(), traits: traits)
+    tally.countRequest()
+    stream.onRoom = { [weak transfer] in transfer?.resume() }
+    running[transfer.handle] = transfer
+    let result = curl_multi_add_handle(multi.raw, transfer.handle)
+    if result != CURLM_OK {
+      finish(transfer, .failure(HTTPFailure(code: .other, message: String(cString: curl_multi_strerror(result)))))
+    } else if Task.isCancelled {
+      finish(transfer, .failure(.cancelled))
+    }
+    // The reader is called back by nobody else, so that it also hears of the cancellation.
+    let outcome = await withTaskCancellationHandler {
+      await body(stream)
+    } onCancel: {
+      loop.execute { self.assumeIsolated { $0.end(stream) } }
+    }
+    end(stream)
+    return outcome
+  }
+
+  private func end(_ stream: BodyStream) {
+    guard let transfer = running.values.first(where: { $0.stream === stream }) else { return }
+    finish(transfer, .failure(.cancelled))
+  }
+
   // MARK: At the gates
 
   private func enter(_ id: UInt64, _ request: HTTPRequest, _ continuation: Continuation) {
@@ -120,7 +156,7 @@ actor HTTPClient {
     do throws(HTTPFailure) {
       let transfer = if let used = idle.popLast() { used } else { try Transfer() }
       try transfer.prepare(
-        request, to: server, headers: request.method == .get ? multi.headers : multi.postHeaders,
+        request, to: server, headers: multi.headers(for: request),
         sockets: Unmanaged.passUnretained(tally).toOpaque(), receiveBuffer: limits.receiveBuffer, traits: traits)
       tally.countRequest()
       transfer.request = id
@@ -150,6 +186,11 @@ actor HTTPClient {
   }
 
   private func finish(_ transfer: Transfer, _ result: Result<HTTPResponse, HTTPFailure>) {
+    if let stream = transfer.stream {
+      curl_multi_remove_handle(multi.raw, transfer.handle)
+      running[transfer.handle] = nil
+      return stream.end(result)
+    }
     let id = transfer.request
     let continuation = transfer.continuation
     // A failure may show the version of a proxy's answer.

@@ -12,6 +12,21 @@ struct HTTPRequest: Sendable {
   var mayBeRepeated = true
   /// Bytes of the answer's body that are kept; a larger one ends the transfer.
   var bodyLimit = HTTPResponse.bodyLimit
+  var accept = Accept.json
+  /// Further lines of the head, such as `Range: bytes=0-`.
+  var headers: [String] = []
+  /// Takes the place of `timeLimit` where set: the request may take as long as bytes come.
+  var slowest: SlowestPace?
+
+  enum Accept: Sendable { case json, file }
+}
+
+/// The pace a download must not stay below. CURLOPT_LOW_SPEED_LIMIT(3).
+struct SlowestPace: Sendable {
+  /// Bytes a second.
+  var rate: Int
+  /// How long it may be slower; counted in whole seconds, at least one.
+  var patience: Duration
 }
 
 /// The server's answer, whatever its status.
@@ -27,8 +42,21 @@ struct HTTPResponse: Sendable {
   /// Bounded at a day.
   var retryAfter: Duration?
   var location: String?
+  /// Of a file.
+  var file = FileHeaders()
   /// From when the request could be sent to the answer's end: without connecting.
   var openFor = Duration.zero
+}
+
+/// What an answer's headers say of the file in it, as they spell it.
+struct FileHeaders: Sendable, Equatable {
+  /// Whether the server gives it a name: by Content-Disposition, or ThingsBoard's x-filename.
+  var isNamed = false
+  var length: Int64?
+  var range: String?
+  var etag: String?
+  var lastModified: String?
+  var date: String?
 }
 
 /// Why there was no answer.

@@ -7,6 +7,9 @@ struct MultiHandle: ~Copyable {
   let headers: UnsafeMutablePointer<curl_slist>?
   /// For requests with a body.
   let postHeaders: UnsafeMutablePointer<curl_slist>?
+  /// For questions that are answered by a file.
+  let fileHeaders: UnsafeMutablePointer<curl_slist>?
+  private let userAgent: String
 
   /// Streams on one connection as far as this side is concerned; the server says how many it takes.
   private static let mostStreams = 1000
@@ -16,13 +19,29 @@ struct MultiHandle: ~Copyable {
       throw HTTPFailure(code: .other, message: "libcurl cannot start")
     }
     self.raw = raw
-    let common = ["Accept: application/json", "User-Agent: \(oneLine(userAgent))"]
+    self.userAgent = "User-Agent: \(oneLine(userAgent))"
+    let common = ["Accept: application/json", self.userAgent]
     headers = headerList(common)
     // An empty Expect keeps libcurl from waiting a second for "100 Continue" before a large body.
     postHeaders = headerList(common + ["Content-Type: application/json", "Expect:"])
+    fileHeaders = headerList([Self.acceptsFile, self.userAgent])
     // libcurl's own limit is 100.
     bg_multi_set_long(raw, CURLMOPT_MAX_CONCURRENT_STREAMS, Self.mostStreams)
   }
+
+  /// A package may be called any type.
+  private static let acceptsFile = "Accept: application/octet-stream, */*;q=0.5"
+
+  func headers(for request: HTTPRequest) -> UnsafeMutablePointer<curl_slist>? {
+    switch (request.method, request.accept) {
+    case (.get, .json): headers
+    case (.get, .file): fileHeaders
+    case (.post, _): postHeaders
+    }
+  }
+
+  /// The lines of a head that has some of its own: of a file.
+  func lines(_ request: HTTPRequest) -> [String] { [Self.acceptsFile, userAgent] + request.headers }
 
   deinit {
     bg_multi_set_socket_callback(raw, nil)
@@ -30,6 +49,7 @@ struct MultiHandle: ~Copyable {
     curl_multi_cleanup(raw)
     curl_slist_free_all(headers)
     curl_slist_free_all(postHeaders)
+    curl_slist_free_all(fileHeaders)
   }
 
   func bind(
@@ -46,6 +66,6 @@ struct MultiHandle: ~Copyable {
   func keepConnections(_ count: Int) { bg_multi_set_long(raw, CURLMOPT_MAXCONNECTS, count) }
 }
 
-private func headerList(_ lines: [String]) -> UnsafeMutablePointer<curl_slist>? {
+func headerList(_ lines: [String]) -> UnsafeMutablePointer<curl_slist>? {
   lines.reduce(nil) { list, line in curl_slist_append(list, line) ?? list }
 }

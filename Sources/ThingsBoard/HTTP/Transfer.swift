@@ -5,6 +5,8 @@ internal import EventLoop
 /// pointer to it, so the client keeps it until the transfer is over.
 final class Transfer {
   private let easy: UnsafeMutableRawPointer
+  /// Lines for this request alone; freed with the transfer.
+  private var ownHeaders: UnsafeMutablePointer<curl_slist>?
   private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
   private var response = HTTPResponse(status: 0, body: [], bodyWasCut: false)
   private var bodyLimit = HTTPResponse.bodyLimit
@@ -19,6 +21,8 @@ final class Transfer {
   /// Of the request it serves now: handles are used again.
   var request: UInt64 = 0
   var continuation: CheckedContinuation<Result<HTTPResponse, HTTPFailure>, Never>?
+  /// Takes the body of what was granted, piece by piece; `nil` for answers that are kept whole.
+  var stream: BodyStream?
 
   /// - Throws: `HTTPFailure` when libcurl has no memory left.
   init() throws(HTTPFailure) {
@@ -28,6 +32,7 @@ final class Transfer {
 
   deinit {
     curl_easy_cleanup(easy)
+    curl_slist_free_all(ownHeaders)
     errorText.deallocate()
   }
 
@@ -88,7 +93,12 @@ final class Transfer {
     try set(CURLOPT_BUFFERSIZE, receiveBuffer)
     // Without it a silent name server holds up the loop when the request is given up.
     try set(CURLOPT_QUICK_EXIT, 1)
-    try set(CURLOPT_TIMEOUT_MS, Int(request.timeLimit.wholeMilliseconds))
+    if let slowest = request.slowest {
+      try set(CURLOPT_LOW_SPEED_LIMIT, slowest.rate)
+      try set(CURLOPT_LOW_SPEED_TIME, max(1, Int(slowest.patience.wholeMilliseconds / 1000)))
+    } else {
+      try set(CURLOPT_TIMEOUT_MS, Int(request.timeLimit.wholeMilliseconds))
+    }
     try set(CURLOPT_CONNECTTIMEOUT_MS, Self.connectLimitMilliseconds)
     if let headers { try set(CURLOPT_HTTPHEADER, UnsafeMutableRawPointer(headers)) }
     try check(bg_easy_set_data_callback(easy, CURLOPT_WRITEFUNCTION, bodyArrived))
@@ -114,6 +124,27 @@ final class Transfer {
         })
     }
   }
+
+  /// Bytes libcurl receives at a time of a stream.
+  private static let streamBuffer = 16 << 10
+
+  /// Prepares for an answer that is handed over piece by piece. Such a transfer is used once.
+  ///
+  /// - Parameter headers: All lines of the head that are not libcurl's own.
+  func prepare(
+    _ request: HTTPRequest, into stream: BodyStream, to server: ServerOptions, headers: [String],
+    sockets: UnsafeMutableRawPointer, traits: ServerTraits
+  ) throws(HTTPFailure) {
+    ownHeaders = headerList(headers)
+    try prepare(
+      request, to: server, headers: ownHeaders, sockets: sockets, receiveBuffer: Self.streamBuffer, traits: traits)
+    // Over HTTP/2 a pause holds up this side alone: libcurl would go on to buffer up to 32 MiB.
+    try set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+    self.stream = stream
+  }
+
+  /// Lets a paused body go on: libcurl hands over what it has kept back within this call.
+  func resume() { curl_easy_pause(easy, CURLPAUSE_CONT) }
 
   /// The proxy of the configuration or none: never one of the environment.
   private func route(through proxy: ProxyOptions) throws(HTTPFailure) {
@@ -161,6 +192,7 @@ final class Transfer {
           answerBegan: true))
     }
     response.status = status
+    stream?.head = response
     response.openFor = openFor ?? .zero
     return .success(response)
   }
@@ -204,13 +236,26 @@ final class Transfer {
     return false
   }
 
-  /// - Returns: Whether to go on.
-  fileprivate func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
+  fileprivate func append(_ bytes: UnsafeRawBufferPointer) -> Taken {
+    if let stream, stream.head != nil || isGranted {
+      if stream.head == nil { stream.head = response }
+      return stream.take(bytes) ? .taken : .later
+    }
     let room = bodyLimit - response.body.count
     if bytes.count > room { response.bodyWasCut = true }
     response.body.append(contentsOf: bytes.prefix(max(0, room)))
     // The rest would cost traffic and time, without end where somebody is hostile.
-    return !response.bodyWasCut
+    return response.bodyWasCut ? .enough : .taken
+  }
+
+  fileprivate enum Taken { case taken, enough, later }
+
+  /// Notes the status where the answer is what was asked for.
+  private var isGranted: Bool {
+    var status = 0
+    bg_easy_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
+    response.status = status
+    return (200..<300).contains(status)
   }
 
   /// Looked at as bytes: of a server's dozen lines few matter, and a command waits behind them.
@@ -221,6 +266,7 @@ final class Transfer {
       headersAreWhole = false
       let status = line.drop { $0 != UInt8(ascii: " ") }.drop { $0 == UInt8(ascii: " ") }
       if status.first != UInt8(ascii: "1") { answerBegan = true }
+      response.file = FileHeaders()
     }
     if bytes.allSatisfy({ $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: "\n") }) { headersAreWhole = true }
     guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return }
@@ -232,6 +278,20 @@ final class Transfer {
       response.location = value
     } else if name.isName("retry-after") {
       response.retryAfter = Clock.delay(of: value)
+    } else if name.isName("content-disposition") || name.isName("x-filename") {
+      response.file.isNamed = true
+    } else if stream != nil {
+      if name.isName("content-range") {
+        response.file.range = value
+      } else if name.isName("content-length") {
+        response.file.length = Int64(value)
+      } else if name.isName("etag") {
+        response.file.etag = value
+      } else if name.isName("last-modified") {
+        response.file.lastModified = value
+      } else if name.isName("date") {
+        response.file.date = value
+      }
     }
   }
 
@@ -258,10 +318,15 @@ private func bodyArrived(
   _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
 ) -> Int {
   guard let bytes, let context else { return size * count }
-  let goesOn = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+  let taken = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
     .append(UnsafeRawBufferPointer(start: bytes, count: size * count))
+  return switch taken {
+  case .taken: size * count
   // Another count than what was given ends the transfer with CURLE_WRITE_ERROR.
-  return goesOn ? size * count : 0
+  case .enough: 0
+  // The same bytes come again behind `resume`.
+  case .later: Int(CURL_WRITEFUNC_PAUSE)
+  }
 }
 
 /// `CURLOPT_PREREQFUNCTION`: connected, or on a connection that stood open; each time before the request is sent.

@@ -47,6 +47,7 @@ struct Exchange: Sendable {
     var timeLimit: Duration?
     var bodyLimit = HTTPResponse.bodyLimit
     var mayBeRepeated = true
+    var accept = HTTPRequest.Accept.json
   }
 
   /// - Throws: `DeviceAPIError` where there was no answer; what an answer means is the caller's to read.
@@ -77,7 +78,8 @@ struct Exchange: Sendable {
   private func attempt(_ question: Question) async throws(HTTPFailure) -> ServerAnswer {
     let request = HTTPRequest(
       method: question.method, url: Secret("\(base)/api/v1/\(question.resource)"), owner: owner, body: question.body,
-      timeLimit: question.timeLimit ?? timeLimit, mayBeRepeated: question.mayBeRepeated, bodyLimit: question.bodyLimit)
+      timeLimit: question.timeLimit ?? timeLimit, mayBeRepeated: question.mayBeRepeated, bodyLimit: question.bodyLimit,
+      accept: question.accept)
     let response = try await client.perform(request)
     return ServerAnswer(response, mask: mask + question.secrets, cargo: question.cargo)
   }

@@ -12,6 +12,8 @@ struct ServerAnswer {
     case nothing
     /// Key and secret of provisioning: the server's words, which may repeat them, are shown to nobody.
     case secret
+    /// The name of a package: a refusal says that another one is assigned, or none.
+    case package
   }
 
   /// The most of a server's words that an error repeats, in Unicode scalars.
@@ -64,6 +66,16 @@ struct ServerAnswer {
     error(.notThingsBoard, "answered \(response.status) with a page, \(said): a captive portal or a proxy?")
   }
 
+  /// The bytes of a file.
+  ///
+  /// - Throws: `DeviceAPIError` for a refusal and for a page; a file that is one has a name.
+  func file() throws(DeviceAPIError) -> [UInt8] {
+    if let refusal { throw refusal }
+    guard response.status == 200 else { throw misshapen("a package") }
+    if let type = response.contentType, type.hasPrefix("text/html"), !response.file.isNamed { throw page }
+    return response.body
+  }
+
   /// Where a document had to stand and another one does, or none.
   func misshapen(_ expected: String) -> DeviceAPIError {
     error(.notThingsBoard, "answered \(response.status) with something else than \(expected), \(said)")
@@ -93,6 +105,12 @@ struct ServerAnswer {
       return error(.notThingsBoard, "refuses with a page (\(status) \(said)): a proxy that wants a login?")
     case 400 where cargo == .payload:
       return error(.poison, "refuses the payload: 400 \(said)")
+    case 400 where cargo == .package:
+      return error(.poison, "does not give this package, another one may be assigned by now (400 \(said))")
+    case 404 where cargo == .package && isPage:
+      return error(.notThingsBoard, "answered 404 with a page, \(said): a proxy, or another path? Check server.url")
+    case 404 where cargo == .package:
+      return error(.notFound, "has no package assigned to this device (404)")
     case 401:
       return error(.unauthorized, "does not know this device's token (401): check device.token")
     case 403:

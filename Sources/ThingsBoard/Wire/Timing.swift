@@ -8,6 +8,8 @@ struct Timing: Sendable {
   var answer = Exchange.timeLimit
   /// A client-side RPC: a rule chain has 60 s, where no proxy or servlet ends it before.
   var call = Duration.seconds(65)
+  /// Bytes a second at which a part of a package has to come: a mobile link at its worst.
+  var slowestPackage = 1024
   /// Sooner, nobody has waited.
   var shortest = LongPoll.shortest
   /// What a poll asks for at most.
@@ -19,6 +21,9 @@ struct Timing: Sendable {
 
   /// What a poll asks for; never so little that its end could not be told from an answer at once.
   func asked(_ timeout: Duration) -> Duration { min(max(timeout, shortest), longest) }
+
+  /// How long a part of a package may take.
+  func package(_ size: Int) -> Duration { answer + .seconds(size / max(1, slowestPackage)) }
 
   /// Whether a poll that asked for `asked` and was open for `time` has been waited for.
   func wasWaited(_ time: Duration, asked: Duration) -> Bool { time >= min(shortest, asked / 2) }
