@@ -17,6 +17,7 @@ extension SerialOptions {
     let stopBits = reader.integer("stop_bits", in: 1...2) ?? 1
     let flow = reader.word("flow", of: FlowControl.self) ?? .none
     let hangUpOnClose = reader.boolean("hupcl") ?? false
+    let silent = RecoveryStep.steps("silent", from: &reader, in: RecoveryStep.silentRange)
     let hints = [
       "baudrate": "the key is \"baud\"", "baud_rate": "the key is \"baud\"", "bits": "the key is \"data_bits\"",
       "bytesize": "the key is \"data_bits\"", "device": "the key is \"path\"", "port": "the key is \"path\"",
@@ -25,6 +26,7 @@ extension SerialOptions {
     self.init(
       path: path, baud: baud, dataBits: dataBits, parity: parity, stopBits: stopBits, flow: flow,
       hangUpOnClose: hangUpOnClose)
+    self.silent = silent
   }
 
   private static func devicePath(_ reader: inout MappingReader) -> String? {

@@ -78,7 +78,6 @@ extension GPIOLineOptions {
     reader.notYet("edge", "counters")
     reader.notYet("scale", "counters")
     reader.notYet("units", "counters")
-    reader.notYet("device", "several devices")
     let chip = GPIOChipReference(from: &reader) ?? chip
     let offset = Self.offset(&reader)
     let direction = reader.word("direction", of: Direction.self)
@@ -87,6 +86,7 @@ extension GPIOLineOptions {
     let debounce = reader.duration("debounce", in: Self.debounceRange)
     let safe = reader.word("safe", of: Safe.self)
     let initial = reader.word("initial", of: ["on": true, "off": false])
+    let device = reader.nonEmptyString("device")
     switch direction {
     case .input: reader.refuse(["safe", "initial"], "\(name) is an input; only outputs are driven")
     case .output: reader.refuse(["bias", "debounce"], "\(name) is an output; only inputs have it")
@@ -103,6 +103,7 @@ extension GPIOLineOptions {
     self.debounce = debounce ?? self.debounce
     self.safe = safe ?? self.safe
     self.initial = initial ?? (self.safe == .on)
+    self.device = device
   }
 
   /// A number; the kernel's name for a line is a word.

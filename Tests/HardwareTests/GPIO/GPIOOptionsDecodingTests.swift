@@ -62,8 +62,8 @@ private let mistakes: [Mistake] = [
     "3:48: gpio.lines.x.scale is not supported yet by this version (counters)",
     "3:58: gpio.lines.x.units is not supported yet by this version (counters)"),
   .line(
-    "a device of its own", "line: 1, direction: input, device: pump",
-    "3:34: gpio.lines.x.device is not supported yet by this version (several devices)"),
+    "a device without a name", "line: 1, direction: input, device: ''",
+    "3:42: gpio.lines.x.device is \"\"; expected text that is not empty"),
   .line(
     "what an input is not driven to", "line: 1, direction: input, safe: on, initial: off",
     "3:40: gpio.lines.x.safe does not belong here: x is an input; only outputs are driven",
@@ -141,20 +141,22 @@ private let mistakes: [Mistake] = [
         lamp:  {line: 0x10, direction: output, safe: on, chip: "simulated:/run/gpio/"}
         fan:   {line: 0, direction: output, safe: hold, initial: on, chip: pinctrl-bcm2711}
         pump:  {line: 1, direction: output, safe: on, initial: off}
-        bell:  {line: 2, direction: output, safe: hold}
+        bell:  {line: 2, direction: output, safe: hold, device: pump-house}
       """)
     #expect(messages == [])
     let lines = try #require(options).lines
     let chip = GPIOChipReference.device("/dev/gpiochip0")
     var door = GPIOLineOptions(name: "door", chip: chip, offset: 17, direction: .input)
     (door.bias, door.debounce, door.isActiveLow) = (.pullUp, .milliseconds(20), true)
+    var bell = GPIOLineOptions.output("bell", 2, on: chip, initial: false, safe: .hold)
+    bell.device = "pump-house"
     #expect(
       lines == [
         .output("relay", 23, on: chip), door,
         .output("lamp", 16, on: .simulated("/run/gpio"), initial: true, safe: .on),
         .output("fan", 0, on: .device("pinctrl-bcm2711"), initial: true, safe: .hold),
         .output("pump", 1, on: chip, initial: false, safe: .on),
-        .output("bell", 2, on: chip, initial: false, safe: .hold),
+        bell,
       ])
   }
 
