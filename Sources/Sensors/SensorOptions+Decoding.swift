@@ -17,7 +17,8 @@ extension SensorOptions {
     let report = Self.report(&reader)
     let units = Self.units(&reader)
     let staleAfter = reader.duration("stale_after", in: .seconds(1)...Self.greatestStaleAfter)
-    reader.notYet("device", "several devices")
+    let device = reader.nonEmptyString("device")
+    let isEnabled = reader.boolean("enabled") ?? true
     reader.notYet("filters", "filters")
     reader.notYet("interval", "polled sensors")
     guard let entry else {
@@ -36,8 +37,8 @@ extension SensorOptions {
     self.name = name
     self.port = port
     protocolName = entry.name
-    device = nil
-    isEnabled = true
+    self.device = device
+    self.isEnabled = isEnabled
     self.prefix = prefix
     self.report = report
     self.units = Dictionary(units.map { ($0.name, $0.unit) }, uniquingKeysWith: { first, _ in first })
