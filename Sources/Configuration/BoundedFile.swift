@@ -39,6 +39,9 @@ struct BoundedFile {
   /// Whether somebody other than its owner and its group may read it, or other than its owner write it.
   var isExposed: Bool { mode & (S_IROTH | S_IWOTH | S_IWGRP) != 0 }
 
+  /// Whether somebody other than its owner may write it.
+  var isChangeable: Bool { mode & (S_IWOTH | S_IWGRP) != 0 }
+
   /// The permission bits as chmod(1) takes them.
   var permissions: String { "0" + String(mode & 0o777, radix: 8) }
 }

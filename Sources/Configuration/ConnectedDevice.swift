@@ -2,6 +2,9 @@ public import Telemetry
 
 /// `devices.NAME`: a device of its own on the platform, reached through this gateway.
 public struct ConnectedDevice: Sendable, Equatable {
+  /// More than one gateway's memory and connections are made for.
+  public static let limit = 2000
+
   /// As sensors and lines name it. Its queue and its files are called so, too.
   public var name: String
   /// Its credential. The name it asks for when it provisions itself is `name` where the file says none.

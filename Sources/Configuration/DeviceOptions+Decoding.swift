@@ -15,7 +15,7 @@ extension DeviceOptions {
     self.init(name: name, identity: identity)
   }
 
-  private static func name(_ reader: inout MappingReader) -> String? {
+  static func name(_ reader: inout MappingReader) -> String? {
     guard let name = reader.nonEmptyString("name") else { return nil }
     if name.utf16.count > longestName {
       reader.error(at: "name", "\(reader.path(of: "name")) is longer than \(longestName) characters")

@@ -16,8 +16,10 @@ extension DownlinkOptions {
   }
 
   /// Reads `downlink`.
-  init?(from reader: inout MappingReader, _ server: ServerOptions?) {
-    self.init(server)
+  ///
+  /// - Parameter defaults: What the file does not say.
+  init?(from reader: inout MappingReader, _ server: ServerOptions?, _ defaults: DownlinkOptions) {
+    self = defaults
     for (key, place) in [("rpc", \DownlinkOptions.rpc), ("shared_attributes", \.sharedAttributes)] {
       guard let mode = Self.mode(key, &reader) else { continue }
       if mode != .off, server?.transport == .httpIntegration {

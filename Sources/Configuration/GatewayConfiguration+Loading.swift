@@ -47,8 +47,10 @@ extension GatewayConfiguration {
 
   private init?(from root: inout MappingReader, in surroundings: Surroundings) {
     root.require("server", "device")
-    for (key, feature) in Self.later { root.notYet(key, feature) }
-    let server = root.section("server", isSecret: true, isRequired: true) { ServerOptions(from: &$0, in: surroundings) }
+    var unreachable: [RecoveryStep] = []
+    let server = root.section("server", isSecret: true, isRequired: true) {
+      ServerOptions(from: &$0, in: surroundings, unreachable: &unreachable)
+    }
     let device = root.section("device", isSecret: true, isRequired: true) { DeviceOptions(from: &$0, in: surroundings) }
     let stateDirectory = root.absolutePath("state_directory", suchAs: Self.defaultStateDirectory)
     let runtimeDirectory = root.absolutePath("runtime_directory", suchAs: Self.defaultRuntimeDirectory)
@@ -56,16 +58,20 @@ extension GatewayConfiguration {
     let sensors = SensorList(from: &root)
     let gpio = root.section("gpio") { GPIOOptions(from: &$0) }
     let upload = root.section("upload") { UploadOptions(from: &$0, server?.link ?? .unmetered) }
-    let downlink = root.section("downlink") { DownlinkOptions(from: &$0, server) } ?? DownlinkOptions(server)
+    let usual = DownlinkOptions(server)
+    let downlink = root.section("downlink") { DownlinkOptions(from: &$0, server, usual) } ?? usual
     let queue = root.section("queue") { QueueOptions(from: &$0) }
     let attributes = AttributeList.read(from: &root)
     let rpc = root.section("rpc") { RPCOptions(from: &$0) }
+    let devices = DeviceList(from: &root, server, downlink, in: surroundings)
+    let ota = root.section("ota") { OTAOptions(from: &$0, in: surroundings) }
     let claim = root.section("claim", isSecret: true) { ClaimOptions(from: &$0, in: surroundings) }
     let log = root.section("log") { LogOptions(from: &$0) }
     let control = root.section("control") { ControlOptions(from: &$0) }
     let lines = GPIOLines(gpio, root.node.member("gpio"))
-    CrossChecks(root: root.node, diagnostics: root.diagnostics, ports: ports, sensors: sensors, lines: lines)
-      .run(server, downlink, rpc)
+    let checks = CrossChecks(
+      root: root.node, diagnostics: root.diagnostics, ports: ports, sensors: sensors, lines: lines, devices: devices)
+    checks.run(server, device, downlink, rpc, ota)
     guard root.finish(), let server, let device else { return nil }
 
     self.server = server
@@ -82,14 +88,12 @@ extension GatewayConfiguration {
     self.attributes = attributes
     self.rpc = rpc ?? RPCOptions()
     self.claim = claim
+    self.devices = devices.usable
+    self.ota = ota ?? OTAOptions()
+    self.unreachable = unreachable
     warnings = []
     controlSocket = control?.socket ?? Self.controlSocket(self.runtimeDirectory, self.stateDirectory)
   }
-
-  /// Sections of the file that a later version reads.
-  private static let later = [
-    ("devices", "many devices"), ("ota", "updates"),
-  ]
 
   /// The daemon's runtime directory is not in the environment of a shell: a command line looks where the unit puts it.
   private static func controlSocket(_ runtimeDirectory: String?, _ stateDirectory: String) -> String {

@@ -44,6 +44,9 @@ public struct GatewayConfiguration: Sendable {
   /// What is legal and yet worth a look, as `file:line:column: warning: …`.
   public var warnings: [String]
 
+  /// The sensors that are read: those without `enabled: false`.
+  public var enabledSensors: [SensorOptions] { sensors.filter(\.isEnabled) }
+
   /// Whether commands can come, so that a port is of use without a sensor.
   public var takesCommands: Bool { Self.takesCommands(server, downlink) }
 

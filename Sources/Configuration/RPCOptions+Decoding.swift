@@ -11,11 +11,11 @@ extension RPCOptions {
       "reboot", "run",
     ]
   private static let laterMethods = ["modbusRead", "modbusWrite"]
+  /// What touches more than one device's sensors and lines: whoever owns one must not restart the board of all.
+  private static let gatewayMethods = ["serialWrite", "reboot", "run"]
 
   static let aliasLimit = 256
   static let commandLimit = 64
-  /// Arguments of one program, itself included.
-  static let argumentLimit = 64
   static let callLimit = 64
   static let timeLimitRange = Duration.seconds(1) ... .seconds(3600)
   /// Bytes of the longest name of a method.
@@ -25,7 +25,7 @@ extension RPCOptions {
   init?(from reader: inout MappingReader) {
     self.init()
     bind = Self.bind(&reader)
-    alias = Self.aliases(&reader, bind: reader.node.member("bind"))
+    alias = Self.aliases(&reader, bind: reader.node.member("bind"), ofDevice: false)
     run = Self.programs(&reader)
     if let limit = reader.duration("run_time_limit", in: Self.timeLimitRange) { runTimeLimit = limit }
     for node in reader.namedEntries("call", atMost: Self.callLimit) {
@@ -35,6 +35,15 @@ extension RPCOptions {
       calls.append(call)
     }
     guard reader.finish() else { return nil }
+  }
+
+  /// Reads `devices.NAME.rpc`.
+  init?(ofDevice reader: inout MappingReader) {
+    self.init()
+    bind = Self.bind(&reader)
+    alias = Self.aliases(&reader, bind: reader.node.member("bind"), ofDevice: true)
+    let reason = "programs and calls are the gateway's alone and stand under its own rpc"
+    guard reader.finish(hints: ["run": reason, "run_time_limit": reason, "call": reason]) else { return nil }
   }
 
   private static func bind(_ reader: inout MappingReader) -> [String: String] {
@@ -51,7 +60,9 @@ extension RPCOptions {
 
   // MARK: Aliases
 
-  private static func aliases(_ reader: inout MappingReader, bind: YAMLNode?) -> [String: CommandAlias] {
+  private static func aliases(
+    _ reader: inout MappingReader, bind: YAMLNode?, ofDevice: Bool
+  ) -> [String: CommandAlias] {
     var aliases: [String: CommandAlias] = [:]
     let entries = reader.namedEntries("alias", atMost: aliasLimit)
     let names = Set(entries.map(\.name))
@@ -64,7 +75,7 @@ extension RPCOptions {
       }
       guard var section = entry.reader(reader.diagnostics) else { continue }
       section.require("method")
-      let method = method(&section, aliases: names)
+      let method = method(&section, aliases: names, ofDevice: ofDevice)
       let params = section.node("params").map { JSON(bySpellingOf: $0) }
       if section.finish(), let method { aliases[entry.name] = CommandAlias(method: method, params: params) }
     }
@@ -80,7 +91,8 @@ extension RPCOptions {
     }
   }
 
-  private static func method(_ reader: inout MappingReader, aliases: Set<String>) -> String? {
+  private static func method(_ reader: inout MappingReader, aliases: Set<String>, ofDevice: Bool) -> String? {
+    let methods = ofDevice ? methods.filter { !gatewayMethods.contains($0) } : methods
     guard let text = reader.string("method") else { return nil }
     if aliases.contains(text) {
       reader.error(
@@ -90,7 +102,12 @@ extension RPCOptions {
       return nil
     }
     if methods.contains(text) { return text }
-    if laterMethods.contains(text) {
+    if gatewayMethods.contains(text) {
+      reader.error(
+        at: "method",
+        "\(reader.path(of: "method")) is \(quoted(text)), which is the gateway's alone: a device's owner must not "
+          + "restart the board or write to a port that others share")
+    } else if laterMethods.contains(text) {
       reader.error(
         at: "method", "\(reader.path(of: "method")) \(quoted(text)) is not supported yet by this version (Modbus)")
     } else {
@@ -107,23 +124,7 @@ extension RPCOptions {
     guard !entries.isEmpty, var section = reader.mapping("run") else { return [:] }
     for entry in entries {
       checkName(of: entry, reader.diagnostics)
-      guard let words = section.strings(entry.name), let program = words.first else {
-        if case .sequence([]) = entry.value.value {
-          section.mismatch(entry.name, expected: "a program and its arguments such as [/usr/bin/mmcli, -m, \"0\", -r]")
-        }
-        continue
-      }
-      if words.count > argumentLimit {
-        section.error(
-          at: entry.name, "\(entry.path) has \(words.count) words; at most \(argumentLimit) are possible")
-      } else if !program.hasPrefix("/") || program.hasSuffix("/") {
-        section.error(
-          at: entry.name,
-          "\(entry.path)[0] is \(quoted(program)); expected the program's absolute path such as /usr/bin/mmcli: "
-            + "no shell looks for it")
-      } else {
-        programs[entry.name] = words
-      }
+      programs[entry.name] = section.program(entry.name, suchAs: "[/usr/bin/mmcli, -m, \"0\", -r]")
     }
     return programs
   }

@@ -7,11 +7,18 @@ struct SensorList {
     let node: NamedNode
     /// `nil` where the entry was refused.
     let options: SensorOptions?
+    let owner: Owner
+
+    /// Whether it is read; one that was refused would have been.
+    var isEnabled: Bool { options?.isEnabled ?? true }
   }
 
   static let limit = 1024
 
   private(set) var entries: [Entry] = []
+
+  /// By owner, in the order of the file.
+  private(set) var names: [Owner: [String]] = [:]
 
   var usable: [SensorOptions] { entries.compactMap(\.options) }
 
@@ -20,9 +27,13 @@ struct SensorList {
       checkName(of: node, root.diagnostics)
       var options: SensorOptions?
       if var reader = node.reader(root.diagnostics) { options = SensorOptions(from: &reader, name: node.name) }
-      entries.append(Entry(node: node, options: options))
+      entries.append(Entry(node: node, options: options, owner: Owner(of: node.value)))
     }
+    names = Dictionary(grouping: entries, by: \.owner).mapValues { $0.map(\.node.name) }
   }
+
+  /// Whose the sensor `name` is; `nil` where there is no such sensor.
+  func owner(of name: String) -> Owner? { entries.first { $0.node.name == name }?.owner }
 
   /// Reports names without a port, ports without a name and mixed protocols.
   ///
@@ -38,7 +49,7 @@ struct SensorList {
     for entry in entries {
       // Taken from the file, so that an entry refused for another reason is checked as well.
       guard let node = entry.node.value.member("port"), let port = node.text, !node.isNull else { continue }
-      used.insert(port)
+      if entry.isEnabled { used.insert(port) }
       guard !names.contains(port) else { continue }
       let known = names.isEmpty ? "there are no ports" : "ports has \(listed(names))"
       let near = nearestWord(to: port, among: names).map { "; did you mean \(quoted($0))?" } ?? ""

@@ -1,16 +1,19 @@
+internal import Hardware
 internal import ThingsBoard
 internal import YAML
 
 extension ServerOptions {
   /// Reads `server`, whose reader hides values: a URL may hold a password.
-  init?(from reader: inout MappingReader, in surroundings: Surroundings) {
-    reader.notYet("unreachable", "what to do while the server is out of reach")
+  ///
+  /// - Parameter unreachable: Is given what stands under that key, which is no part of the connection.
+  init?(from reader: inout MappingReader, in surroundings: Surroundings, unreachable: inout [RecoveryStep]) {
     reader.require("url")
     let url = Self.url(&reader)
     let transport = reader.shownWord("transport", of: Transport.self)
     let link = reader.shownWord("link", of: Link.self)
     let tls = Self.tls(&reader, in: surroundings, url)
     let proxy = ProxyOptions(from: &reader)
+    unreachable = RecoveryStep.steps("unreachable", from: &reader, in: RecoveryStep.unreachableRange)
     let hints = [
       "port": "write it into url: http://HOST:PORT", "host": "write it into url", "ca": "the key is tls: {ca: FILE}",
       "token": "the token stands under device",

@@ -90,24 +90,9 @@ extension TLSOptions {
     }
   }
 
-  /// What stands in a PEM file: `CERTIFICATE`, `RSA PRIVATE KEY`. Source: RFC 7468, 2.
-  private static func pemLabels(_ bytes: [UInt8]) -> [String] {
-    let (start, end) = (Array("-----BEGIN ".utf8), Array("-----".utf8))
-    return lines(bytes).compactMap { line in
-      var line = line
-      while let last = line.last, last == UInt8(ascii: " ") || last == UInt8(ascii: "\t") { line.removeLast() }
-      guard line.starts(with: start), line.suffix(end.count).elementsEqual(end) else { return nil }
-      return String(decoding: line.dropFirst(start.count).dropLast(end.count), as: UTF8.self)
-    }
-  }
-
   /// Source: RFC 7468, 11 (PKCS #8); RFC 1421, 4.6.1.1 (OpenSSL's older form).
   private static func isEncrypted(_ bytes: [UInt8]) -> Bool {
     pemLabels(bytes).contains("ENCRYPTED PRIVATE KEY")
-      || lines(bytes).contains { $0.starts(with: "Proc-Type: 4,ENCRYPTED".utf8) }
-  }
-
-  private static func lines(_ bytes: [UInt8]) -> [ArraySlice<UInt8>] {
-    bytes.split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
+      || pemLines(bytes).contains { $0.starts(with: "Proc-Type: 4,ENCRYPTED".utf8) }
   }
 }

@@ -115,17 +115,6 @@ import Testing
 
   static let later = [
     Row(
-      "what later versions read",
-      """
-      server: {url: http://127.0.0.1, unreachable: {}}
-      device: {token: A1}
-      devices: {pump: {token: B2}}
-      ota: {}
-      """,
-      "f:1:33: server.unreachable is not supported yet by this version (what to do while the server is out of reach)",
-      "f:3:1: devices is not supported yet by this version (many devices)",
-      "f:4:1: ota is not supported yet by this version (updates)"),
-    Row(
       "a port by its adapter", Sample.head + "ports: {a: {match: {vendor: \"0403\"}, rs485: {}}}\n",
       "f:3:13: ports.a.match is not supported yet by this version (finding an adapter by its serial number)",
       "f:3:38: ports.a.rs485 is not supported yet by this version (RS-485)"),
@@ -144,8 +133,8 @@ import Testing
 
   /// Each key and word of a sensor that belongs to a later version is refused at its own place, once.
   @Test(arguments: [
-    ("device: pump", "sensors.climate.device"), ("filters: {}", "sensors.climate.filters"),
-    ("report: attribute", "sensors.climate.report"), ("interval: 1s", "sensors.climate.interval"),
+    ("filters: {}", "sensors.climate.filters"), ("report: attribute", "sensors.climate.report"),
+    ("interval: 1s", "sensors.climate.interval"),
   ]) func sensorsOptionsOfLaterVersions(_ option: String, _ subject: String) throws {
     let found = errors(Sample.head + Sample.sensors.replacing("protocol: line", with: "protocol: line, \(option)"))
     #expect(found.count == 1)

@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Hardware
 import Queue
 import Sensors
 import Telemetry
@@ -31,7 +32,9 @@ import ThingsBoard
     let lines = shipped.split(separator: "\n", omittingEmptySubsequences: false).map { line -> Substring in
       let indentation = line.prefix { $0 == " " }
       let rest = line.dropFirst(indentation.count)
-      guard rest.hasPrefix("#"), let second = rest.dropFirst().first, second.isLetter else { return line }
+      guard rest.hasPrefix("#"), let second = rest.dropFirst().first, second.isLetter || second == "-" else {
+        return line
+      }
       return indentation + rest.dropFirst()
     }
     let everything = lines.joined(separator: "\n")
@@ -43,7 +46,8 @@ import ThingsBoard
     #expect(full.queue.persistAfter == QueueOptions().persistAfter)
     #expect(full.queue.memory == QueueOptions().memory)
     #expect(full.queue.hotDirectory == "/run/baudgate")
-    #expect(full.gpio.lines.map(\.name) == ["relay", "door"])
+    #expect(full.gpio.lines.map(\.name) == ["relay", "door", "pump-running"])
+    #expect(full.gpio.lines.map(\.device) == [nil, nil, "pump"])
     #expect(full.downlink == plain.downlink)
     #expect(full.server.transport == plain.server.transport)
     #expect(full.server.link == plain.server.link)
@@ -56,7 +60,21 @@ import ThingsBoard
     #expect(full.rpc.calls.map(\.name) == ["weather"])
     #expect(full.claim?.atBoot == ClaimOptions().atBoot)
     #expect(full.logLevel == plain.logLevel)
-    #expect(full.ports.map(\.options) == plain.ports.map(\.options))
+    let silent = full.ports.first?.options.silent.map(\.run)
+    #expect(silent == ["reopen", "usb-reset"])
+    #expect(full.ports.first?.options.path == plain.ports.first?.options.path)
+    #expect(full.ports.first?.options.notation == plain.ports.first?.options.notation)
+    #expect(full.ports.first?.options.hangUpOnClose == plain.ports.first?.options.hangUpOnClose)
+    #expect(full.unreachable == [RecoveryStep(after: .seconds(6 * 3600), run: "reboot")])
+    #expect(full.devices.map(\.device.name) == ["pump"])
+    #expect(full.devices.first?.downlink == plain.downlink)
+    #expect(full.sensors.first?.isEnabled == true)
+    var firmware = PackageOptions(install: ["/usr/lib/baudgate/install-firmware", "{file}"])
+    firmware.rollback = ["/usr/lib/baudgate/restore-firmware"]
+    firmware.versionFile = "/etc/board-version"
+    #expect(full.ota.firmware == firmware)
+    #expect(full.ota.software == PackageOptions(install: ["/usr/bin/dpkg", "--install", "--force-confold", "{file}"]))
+    #expect(plain.ota == OTAOptions() && plain.devices.isEmpty && plain.unreachable.isEmpty)
     #expect(full.stateDirectory == GatewayConfiguration.defaultStateDirectory)
     #expect(full.runtimeDirectory == GatewayConfiguration.defaultRuntimeDirectory)
     #expect(full.controlSocket == "/run/baudgate/control.sock")
@@ -69,12 +87,17 @@ import ThingsBoard
       "max_batch:", "max_bytes:", "max_size:", "persist_after:", "memory:", "hot_directory:", "level:", "socket:",
       "chip:", "lines:", "relay:", "door:", "transport:", "link:", "tls:", "min_version:", "proxy:", "no_proxy:",
       "rpc:", "shared_attributes:", "alias:",
+      "unreachable:", "pump:", "token:", "downlink:", "attributes:", "silent:", "enabled:", "firmware:", "software:",
+      "install:", "rollback:", "version_file:", "chunk_size:", "time_limit:", "confirm_within:",
       "bind:", "run:", "run_time_limit:", "call:", "secret:", "duration:", "at_boot:",
     ] {
       #expect(shipped.contains("#" + option), "\(option) is not in the shipped file")
     }
     // Without a default, or only in another's place: in the words of a comment.
-    for option in ["ca:", "cert:", "key:", "pin:", "token_file:", "credential:", "provision:", "button:"] {
+    for option in [
+      "ca:", "cert:", "key:", "pin:", "token_file:", "credential:", "provision:", "button:", "device:", "public_key:",
+      "public_key_file:",
+    ] {
       #expect(shipped.contains("#   " + option), "\(option) is not in the shipped file")
     }
   }
@@ -141,9 +164,10 @@ import ThingsBoard
 
   /// An example about something else than lines, with the files it names written out.
   private static func example(_ name: String, in directory: TemporaryDirectory) throws -> GatewayConfiguration {
-    for file in ["token", "provision-key", "provision-secret", "claim-secret"] {
+    for file in ["token", "pump-token", "provision-key", "provision-secret", "claim-secret"] {
       _ = try directory.write("\(file)\n", to: file, mode: 0o640)
     }
+    _ = try directory.write(OTATests.pem("PUBLIC KEY", OTATests.der), to: "ota.pub", mode: 0o644)
     return try load(text("examples/\(name)").replacing("/etc/baudgate/", with: directory.path + "/")).get()
   }
 
@@ -173,8 +197,35 @@ import ThingsBoard
     #expect(configuration.warnings.isEmpty)
   }
 
+  @Test func devicesHaveTheirOwn() throws {
+    let directory = try TemporaryDirectory()
+    let configuration = try Self.example("devices.yaml", in: directory)
+    #expect(configuration.devices.map(\.name) == ["pump", "tank"])
+    #expect(configuration.devices.map(\.device.name) == ["pump", "tank-{serial_number}"])
+    #expect(configuration.devices.map(\.downlink.rpc) == [.on, .off])
+    #expect(configuration.devices.map(\.attributes.count) == [1, 0])
+    #expect(configuration.devices.map(\.rpc.bind.count) == [2, 0])
+    #expect(configuration.enabledSensors.map(\.device) == ["pump", "tank"])
+    #expect(configuration.gpio.lines.map(\.device) == ["pump", nil])
+    #expect(configuration.ports.first?.options.silent.map(\.run) == ["reopen", "usb-reset"])
+    #expect(configuration.warnings.isEmpty)
+  }
+
+  @Test func updatesAreSignedAndTheLadderEndsInAReboot() throws {
+    let directory = try TemporaryDirectory()
+    let configuration = try Self.example("updates.yaml", in: directory)
+    #expect(configuration.ota.firmware?.publicKey == OTATests.bytes)
+    #expect(configuration.ota.firmware?.chunkSize == 16 << 10)
+    #expect(configuration.ota.software?.versionFile == nil)
+    #expect(configuration.unreachable.map(\.run) == ["restart-modem", "reboot"])
+    #expect(configuration.warnings == [])
+  }
+
   @Test func everyExampleIsInTheTable() throws {
     let files = try FileManager.default.contentsOfDirectory(atPath: "\(Self.directory)/examples")
-    #expect(files.sorted() == (Self.examples.map(\.file) + ["commands.yaml", "provisioning.yaml"]).sorted())
+    #expect(
+      files.sorted()
+        == (Self.examples.map(\.file) + ["commands.yaml", "devices.yaml", "provisioning.yaml", "updates.yaml"]).sorted()
+    )
   }
 }
