@@ -3,6 +3,7 @@
 #define BAUDGATE_CKERNEL_H
 #include "crc32c.h"
 #include "descriptor.h"
+#include "detached.h"
 #include "gpio.h"
 #include "inotify.h"
 #include "mapping.h"

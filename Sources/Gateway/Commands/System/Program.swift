@@ -229,7 +229,7 @@ private final class Descriptor: Sendable {
 }
 
 /// Lends the strings as C wants them: an array of pointers with a null at its end.
-private func withCStrings<Result>(
+func withCStrings<Result>(
   _ strings: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result
 ) -> Result {
   var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) } + [nil]
