@@ -28,7 +28,7 @@ import ThingsBoard
       case ..<60:
         world.answers = [
           [
-            .fetchFailed(.down), .diskFailed("full"), .synchronized(0),
+            .fetchFailed(.down), .begunAnew, .diskFailed("full"), .synchronized(0),
             .noRoom(needed: 10, .init(free: 5, capacity: 1 << 30)), .arrived(count: 7, total: nil),
           ].randomElement(using: &random) ?? .rested
         ]

@@ -165,6 +165,8 @@ final class PackageServer: DeviceAPI, @unchecked Sendable {
   var size: Int64?
   var algorithm = "SHA256"
   var url: String?
+  /// Whether an external package has a checksum and a size.
+  var hasSum = false
   private(set) var chunks: [Int] = []
   /// Called before each answer; what it throws is the answer.
   var fault: (Int) async throws(DeviceAPIError) -> [UInt8]? = { _ in nil }
@@ -184,7 +186,8 @@ final class PackageServer: DeviceAPI, @unchecked Sendable {
   var shared: [(String, JSON)] {
     guard let version else { return [("other", .integer(1))] }
     var attributes: [(String, JSON)] = [("fw_title", .string("../../etc/passwd")), ("fw_version", .string(version))]
-    if let url { return attributes + [("fw_url", .string(url))] }
+    if let url { attributes.append(("fw_url", .string(url))) }
+    if url != nil && !hasSum { return attributes }
     attributes.append(("fw_size", .integer(size ?? Int64(packages[version]?.count ?? 0))))
     attributes.append(("fw_checksum", .string("sum")))
     attributes.append(("fw_checksum_algorithm", .string(algorithm)))

@@ -219,7 +219,8 @@ struct UpdateWorld {
 
   private func matches(_ step: UpdateStateMachine.Step, _ event: UpdateStateMachine.Event) -> Bool {
     switch (step, event) {
-    case (.fetch, .arrived), (.fetch, .fetchFailed), (.prepare, .noRoom), (.append, .noRoom), (.save, .diskFailed),
+    case (.fetch, .arrived), (.fetch, .fetchFailed), (.fetch, .begunAnew), (.prepare, .noRoom), (.append, .noRoom),
+      (.save, .diskFailed),
       (.verify, .objected), (.startInstaller, .installerFailed), (.request, .diskFailed), (.synchronize, .synchronized),
       (.load, .diskFailed):
       true

@@ -229,8 +229,13 @@ import ThingsBoard
 
   private struct Scripted: PackageSource {
     let bytes: [UInt8]
-    func part(at offset: Int64, atMost limit: Int) async throws(DeviceAPIError) -> PackagePart {
-      PackagePart(bytes: Array(bytes.dropFirst(Int(offset)).prefix(limit)), total: Int64(bytes.count))
+    var validator = "v1"
+    var breaksAt: Int64 = .max
+    func part(at offset: Int64, atMost limit: Int, validator: String?) async throws(DeviceAPIError) -> PackagePart {
+      if offset > 0, validator != self.validator { return PackagePart(bytes: [], isAnew: true) }
+      if offset >= breaksAt { throw .down }
+      return PackagePart(
+        bytes: Array(bytes.dropFirst(Int(offset)).prefix(limit)), total: Int64(bytes.count), validator: self.validator)
     }
   }
 
@@ -249,6 +254,27 @@ import ThingsBoard
       #expect(site.states == ["FAILED"] && !site.log.text.contains("PASSWORD"))
       let file = FileManager.default.contents(atPath: site.directory + "/updates/firmware.json") ?? Data()
       #expect(!String(decoding: file, as: UTF8.self).contains("PASSWORD"))
+    }
+  }
+
+  @Test(arguments: ["v1", "v2"]) func anExternalPackageGoesOnWhereItIsTheSame(validator: String) throws {
+    try UpdateSite.onSite { site in
+      site.server.assign("2.0", bytes: 9000)
+      site.server.url = "https://host/p"
+      site.server.hasSum = true
+      site.pace = CallRig.patient
+      let old = [UInt8](repeating: 7, count: 9000)
+      let first = site.updater { _ throws(DeviceAPIError) in Scripted(bytes: old, breaksAt: 8192) }
+      await first.start()
+      await first.assignmentMayHaveChanged(values: site.server.shared)
+      while await first.status.error == nil { await UpdateSite.pool.run {} }
+      await first.stop()
+      #expect(site.record?.bytes == 8192 && site.record?.validator == "v1")
+      let bytes = validator == "v1" ? old : site.server.packages["2.0"] ?? []
+      site.server.packages["2.0"] = bytes
+      await site.live(site.updater { _ throws(DeviceAPIError) in Scripted(bytes: bytes, validator: validator) })
+      #expect(site.record?.phase == .updated && site.seen.withLock { $0.verifications } == 1)
+      #expect(site.log.count(of: "begins anew") == (validator == "v1" ? 0 : 1))
     }
   }
 

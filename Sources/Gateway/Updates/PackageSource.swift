@@ -5,6 +5,10 @@ struct PackagePart: Sendable, Equatable {
   var bytes: [UInt8]
   /// Bytes of the whole package, where the source says it.
   var total: Int64?
+  /// What tells this package's bytes from another's at the same place, where the source has it: for going on later.
+  var validator: String?
+  /// The source does not go on at the offset: everything is to be fetched again. Without bytes.
+  var isAnew = false
 }
 
 /// Where the bytes of one assigned package come from.
@@ -15,9 +19,10 @@ protocol PackageSource: Sendable {
   ///   - offset: Where the part begins; a multiple of `limit`, and the end of the part before it or of what an earlier
   ///     life has got.
   ///   - limit: Bytes of each part but the last, which may be shorter; empty where the package ends at `offset`.
+  ///   - validator: Of the part before it, where that had one.
   /// - Returns: What there was, whatever its length; never more than `limit` bytes and one.
   /// - Throws: `DeviceAPIError`: `.poison` and `.notFound` where this package is not to be had there (any more).
-  func part(at offset: Int64, atMost limit: Int) async throws(DeviceAPIError) -> PackagePart
+  func part(at offset: Int64, atMost limit: Int, validator: String?) async throws(DeviceAPIError) -> PackagePart
 }
 
 /// A package the server holds itself, chunk by chunk.
@@ -29,10 +34,10 @@ struct ServerPackage: PackageSource {
   let title: String
   let version: String
 
-  func part(at offset: Int64, atMost limit: Int) async throws(DeviceAPIError) -> PackagePart {
+  func part(at offset: Int64, atMost limit: Int, validator: String?) async throws(DeviceAPIError) -> PackagePart {
     let number = Int(clamping: offset / Int64(max(1, limit)))
     let bytes = try await api.packageChunk(kind, title: title, version: version, chunk: number, size: limit)
-    return PackagePart(bytes: bytes, total: nil)
+    return PackagePart(bytes: bytes)
   }
 }
 

@@ -35,6 +35,8 @@ struct UpdateRecord: Sendable, Equatable {
   var bytes: Int64 = 0
   /// Bytes of the whole package, where they are known.
   var size: Int64?
+  /// Of an external package: what the source tells its bytes from others by.
+  var validator: String?
   /// Bytes of each part; fixed for a download, since the server counts parts.
   var chunkSize = 0
   /// Downloads begun, this one included.
@@ -71,7 +73,9 @@ extension UpdateRecord {
     ]
     if let package { members.append(.init("package", package.json)) }
     if let size { members.append(.init("size", .integer(size))) }
-    for (name, text) in [("id", id), ("from_version", fromVersion), ("boot", boot), ("error", error)] {
+    for (name, text) in [
+      ("id", id), ("from_version", fromVersion), ("boot", boot), ("error", error), ("validator", validator),
+    ] {
       if let text { members.append(.init(name, .string(text))) }
     }
     if let running {
@@ -104,6 +108,7 @@ extension UpdateRecord {
     fromVersion = json.text("from_version")
     boot = json.text("boot")
     error = json.text("error")
+    validator = json.text("validator")
     if let title = json["running"]?.text("title"), let version = json["running"]?.text("version") {
       running = Running(title: title, version: version)
     }

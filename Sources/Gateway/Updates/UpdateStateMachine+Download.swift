@@ -20,7 +20,14 @@ extension UpdateStateMachine {
       enter(isWhole ? .synchronizing(isLast: true) : .fetching)
     case (.preparing, .noRoom(let needed, let space)), (.appending, .noRoom(let needed, let space)):
       lackRoom(needed, space)
-    case (.fetching, .arrived(let count, let total)): judge(count, total, using: &generator)
+    case (.fetching, .arrived(let count, let total, let validator)):
+      record.validator = validator.flatMap { $0.utf8.count <= UpdatePackage.textLimit ? $0 : nil }
+      judge(count, total, using: &generator)
+    case (.fetching, .begunAnew):
+      line(.info, "the source of \(package.name) does not go on at byte \(position); the download begins anew")
+      (record.bytes, record.validator) = (0, nil)
+      // Written down first: the file is about to be shorter than the record says.
+      enter(.saving(then: .preparing))
     case (.fetching, .fetchFailed(let error)): fetchFailed(error, using: &generator)
     case (.appending(let count, let isLast), .appended):
       position += Int64(count)
@@ -162,7 +169,7 @@ extension UpdateStateMachine {
     }
     record.attempt += 1
     record.phase = .downloading
-    record.bytes = 0
+    (record.bytes, record.validator) = (0, nil)
     position = 0
     let attempt = "download \(record.attempt) of \(UpdateTiming.attemptLimit)"
     line(.warning, "\(package.name): \(words); \(attempt) begins")

@@ -46,7 +46,9 @@ struct UpdateStateMachine: Sendable {
     case saved
     /// With the file's length.
     case prepared(Int64)
-    case arrived(count: Int, total: Int64?)
+    case arrived(count: Int, total: Int64?, validator: String? = nil)
+    /// The source does not go on; everything is to be fetched again.
+    case begunAnew
     case fetchFailed(DeviceAPIError)
     case appended
     case synchronized(Int64)

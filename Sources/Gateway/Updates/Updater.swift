@@ -276,18 +276,22 @@ actor Updater {
 
   private func fetch(_ offset: Int64, _ limit: Int) async -> UpdateStateMachine.Event? {
     let part: PackagePart
+    let validator = machine.record.validator
     do throws(DeviceAPIError) {
       let source = try currentSource()
       let result = await interruptibly { () -> Result<PackagePart, DeviceAPIError> in
-        do throws(DeviceAPIError) { return .success(try await source.part(at: offset, atMost: limit)) } catch {
+        do throws(DeviceAPIError) {
+          return .success(try await source.part(at: offset, atMost: limit, validator: validator))
+        } catch {
           return .failure(error)
         }
       }
       guard let result else { return nil }
       part = try result.get()
     } catch { return .fetchFailed(error) }
+    if part.isAnew { return .begunAnew }
     fetched = part.bytes
-    return .arrived(count: part.bytes.count, total: part.total)
+    return .arrived(count: part.bytes.count, total: part.total, validator: part.validator)
   }
 
   private func currentSource() throws(DeviceAPIError) -> any PackageSource {
