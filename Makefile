@@ -7,7 +7,7 @@ RELEASE := .build/release
 # Swift's regular expressions would be linked in whole for a search in a text: 1.4 MB of the daemon. Nothing here uses them.
 LEAN := -Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import
 # One version for the binaries and the package.
-VERSION := $(shell sed -n 's/.*static let current = "\(.*\)".*/\1/p' Sources/Telemetry/Version.swift)
+VERSION := $(shell sed -n 's/.*line = "Baudgate version \(.*\)".*/\1/p' Sources/Telemetry/Version.swift)
 
 .PHONY: all setup build demo test check format lint bench install deb clean
 
