@@ -58,10 +58,14 @@ let package = Package(
         "Configuration", "Integrity", "Sensors", "Queue", "ThingsBoard", "Hardware", "EventLoop", "Telemetry", "YAML",
         "CKernel", "CSystemd", logging,
       ]),
+    room("Installer", uses: ["Configuration", "ThingsBoard", "EventLoop", "Telemetry", "CKernel"]),
     room("Simulator", uses: ["Telemetry", "CKernel", flyingFox]),
     .executableTarget(name: "baudgated", dependencies: ["Gateway"], swiftSettings: strict),
     .executableTarget(
-      name: "baudgate", dependencies: ["Gateway", "Configuration", "Telemetry", "YAML", "CKernel", argumentParser],
+      name: "baudgate",
+      dependencies: [
+        "Gateway", "Installer", "Configuration", "ThingsBoard", "Telemetry", "YAML", "CKernel", argumentParser,
+      ],
       swiftSettings: strict),
     .executableTarget(
       name: "baudgate-simulator", dependencies: ["Simulator", "Telemetry", argumentParser], swiftSettings: strict),
@@ -76,6 +80,7 @@ let package = Package(
     tests(of: "ThingsBoard", uses: ["CCurl", "EventLoop", "Telemetry", "Simulator"]),
     tests(of: "Configuration", uses: ["Hardware", "Queue", "Sensors", "Telemetry", "ThingsBoard"]),
     tests(of: "Gateway", uses: ["Configuration", "EventLoop", "Hardware", "Telemetry", "ThingsBoard"]),
+    tests(of: "Installer", uses: ["Configuration", "ThingsBoard", "Telemetry"]),
     tests(of: "Simulator", uses: ["Telemetry"]),
     .testTarget(
       name: "EndToEnd", dependencies: ["Simulator", "Telemetry"], path: "Tests/EndToEnd", swiftSettings: strict),

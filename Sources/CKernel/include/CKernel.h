@@ -4,6 +4,7 @@
 #include "crc32c.h"
 #include "descriptor.h"
 #include "detached.h"
+#include "gated.h"
 #include "gpio.h"
 #include "inotify.h"
 #include "mapping.h"
