@@ -43,7 +43,10 @@ install:
 	@test -x $(RELEASE)/baudgated && test -x $(RELEASE)/baudgate || { echo "run 'make build' first" >&2; exit 1; }
 	install -D -m 0755 -s $(RELEASE)/baudgated $(DESTDIR)$(PREFIX)/libexec/baudgate/baudgated
 	install -D -m 0755 -s $(RELEASE)/baudgate $(DESTDIR)$(PREFIX)/bin/baudgate
-	install -D -m 0644 systemd/baudgate.service $(DESTDIR)$(PREFIX)/lib/systemd/system/baudgate.service
+	install -D -m 0755 etc/libexec/install-deb $(DESTDIR)$(PREFIX)/libexec/baudgate/install-deb
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 0644 systemd/*.service systemd/*.path $(DESTDIR)$(PREFIX)/lib/systemd/system/
+	install -D -m 0644 systemd/system-preset/50-baudgate.preset $(DESTDIR)$(PREFIX)/lib/systemd/system-preset/50-baudgate.preset
 	install -D -m 0644 systemd/sysusers.d/baudgate.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/baudgate.conf
 	install -D -m 0644 etc/udev/60-baudgate.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-baudgate.rules
 	install -D -m 0644 etc/polkit-1/rules.d/50-baudgate.rules $(DESTDIR)$(PREFIX)/share/polkit-1/rules.d/50-baudgate.rules
