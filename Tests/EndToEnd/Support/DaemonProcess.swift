@@ -146,6 +146,13 @@ final class DaemonProcess: @unchecked Sendable {
     return (code, scratch.read("out"), scratch.read("err"))
   }
 
+  /// Starts a program; the caller ends and awaits it.
+  static func launch(
+    _ arguments: [String], environment: [String: String] = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"], output: String
+  ) throws -> pid_t {
+    try spawn(arguments, environment: environment, stdout: output, stderr: output)
+  }
+
   private static func spawn(
     _ arguments: [String], environment: [String: String], stdout: String = "/dev/null", stderr: String
   ) throws -> pid_t {
