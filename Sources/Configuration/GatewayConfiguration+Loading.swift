@@ -16,12 +16,15 @@ extension GatewayConfiguration {
   public static func load(
     path: String, overlay: ConfigurationOverlay? = nil, in surroundings: Surroundings = .process
   ) -> Result<GatewayConfiguration, ConfigurationErrors> {
-    let file: BoundedFile
-    do throws(BoundedFile.Failure) { file = try BoundedFile(path, atMost: YAMLLimits.size) } catch {
+    read(path).flatMap { load($0, file: path, overlay: overlay, in: surroundings) }
+  }
+
+  /// Reads the file at `path`, unjudged.
+  public static func read(_ path: String) -> Result<[UInt8], ConfigurationErrors> {
+    do throws(BoundedFile.Failure) { return .success(try BoundedFile(path, atMost: YAMLLimits.size).bytes) } catch {
       let diagnostic = Diagnostic(file: path, line: 0, column: 0, message: "cannot be read: \(error.message)")
       return .failure(ConfigurationErrors(errors: [diagnostic], warnings: []))
     }
-    return load(file.bytes, file: path, overlay: overlay, in: surroundings)
   }
 
   /// Checks `bytes`, the contents of a file called `file`, with `overlay` laid over it.
@@ -66,6 +69,7 @@ extension GatewayConfiguration {
     let devices = DeviceList(from: &root, server, downlink, in: surroundings)
     let ota = root.section("ota") { OTAOptions(from: &$0, in: surroundings) }
     let claim = root.section("claim", isSecret: true) { ClaimOptions(from: &$0, in: surroundings) }
+    let remote = root.section("remote") { RemoteOptions(from: &$0) }
     let log = root.section("log") { LogOptions(from: &$0) }
     let control = root.section("control") { ControlOptions(from: &$0) }
     let lines = GPIOLines(gpio, root.node.member("gpio"))
@@ -91,6 +95,7 @@ extension GatewayConfiguration {
     self.devices = devices.usable
     self.ota = ota ?? OTAOptions()
     self.unreachable = unreachable
+    self.remote = remote ?? RemoteOptions()
     warnings = []
     controlSocket = control?.socket ?? Self.controlSocket(self.runtimeDirectory, self.stateDirectory)
   }

@@ -38,6 +38,7 @@ public struct GatewayConfiguration: Sendable {
   /// `devices:`, in the order of the file. Sensors and lines name them; those that name none are the gateway's own.
   public var devices: [ConnectedDevice] = []
   public var ota = OTAOptions()
+  public var remote = RemoteOptions()
   /// `server.unreachable:`, by time.
   public var unreachable: [RecoveryStep] = []
   public var logLevel: Logger.Level

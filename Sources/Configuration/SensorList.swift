@@ -13,7 +13,7 @@ struct SensorList {
     var isEnabled: Bool { options?.isEnabled ?? true }
   }
 
-  static let limit = 1024
+  static let limit = 4096
 
   private(set) var entries: [Entry] = []
 

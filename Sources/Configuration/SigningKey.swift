@@ -42,7 +42,7 @@ enum SigningKey {
         "\(reader.path(of: key)) is no path (not shown); expected an absolute path such as /etc/baudgate/ota.pub")
       return nil
     }
-    guard surroundings.readsTokens else { return [] }
+    guard surroundings.readsTokens || surroundings.readsPublicKeys else { return [] }
     let subject = "\(reader.path(of: key)): \(text)"
     do throws(BoundedFile.Failure) {
       let file = try BoundedFile(text, atMost: fileLimit)

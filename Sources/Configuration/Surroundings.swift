@@ -11,6 +11,8 @@ public struct Surroundings: Sendable, Equatable {
   /// Whether token files and credentials are opened. Who only asks the daemon needs no token and may not be allowed to
   /// read it; the configuration then holds a placeholder.
   public var readsTokens = true
+  /// Whether `public_key_file` is opened all the same: who installs needs that key, and no token.
+  public var readsPublicKeys = false
 
   public init(stateDirectory: String? = nil, runtimeDirectory: String? = nil, credentialsDirectory: String? = nil) {
     self.stateDirectory = stateDirectory

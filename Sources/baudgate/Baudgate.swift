@@ -8,7 +8,9 @@ struct Baudgate: ParsableCommand {
     commandName: "baudgate",
     abstract: "Serial sensors to ThingsBoard: run, check and watch the gateway.",
     version: Version.current,
-    subcommands: [Run.self, Check.self, Status.self, Provision.self, Claim.self, RPC.self, InstallPackage.self])
+    subcommands: [
+      Run.self, Check.self, Status.self, Reload.self, Provision.self, Claim.self, RPC.self, InstallPackage.self,
+    ])
 }
 
 /// `--config FILE`, the same for every command.

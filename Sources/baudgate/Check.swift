@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import Configuration
-internal import Glibc
 
 /// `baudgate check`: what the daemon would say to a configuration, without starting it.
 struct Check: ParsableCommand {
@@ -17,18 +16,13 @@ struct Check: ParsableCommand {
     let path = file ?? options.config
     switch GatewayConfiguration.load(path: path) {
     case .failure(let errors):
-      for line in errors.lines { Self.complain(line) }
+      for line in errors.lines { printError(line) }
       throw ExitCode(78)
     case .success(let configuration):
-      for line in configuration.warnings { Self.complain(line) }
+      for line in configuration.warnings { printError(line) }
       let ports = configuration.ports.count
       let sensors = configuration.sensors.count
       print("\(path) is valid: \(sensors) sensors on \(ports) ports, to \(configuration.server.url)")
     }
-  }
-
-  private static func complain(_ line: String) {
-    let bytes = Array("\(line)\n".utf8)
-    _ = write(STDERR_FILENO, bytes, bytes.count)
   }
 }

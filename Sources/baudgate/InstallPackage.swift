@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Configuration
 internal import Glibc
 internal import Installer
+internal import Integrity
 internal import ThingsBoard
 
 /// `baudgate install-package`: what `baudgate-install@KIND.service` runs, or the daemon where no service manager does.
@@ -61,17 +62,19 @@ struct InstallPackage: ParsableCommand {
     // The environment speaks of this unit's directories, not of the daemon's.
     var surroundings = Surroundings()
     surroundings.readsTokens = false
+    surroundings.readsPublicKeys = true
     switch GatewayConfiguration.load(path: path, in: surroundings) {
     case .success(let configuration): return configuration
     case .failure(let errors): throw InstallerError(.configuration, errors.description)
     }
   }
 
-  /// Until `Integrity.PackageCheck` is here: what cannot be checked is refused.
+  /// What the daemon has found right is looked at again: it may have been exchanged meanwhile.
   private static func check(_ claim: PackageClaim) throws {
-    if claim.checksum != nil || claim.publicKey != nil {
-      throw InstallerError(.temporary, "this build cannot check checksums and signatures")
-    }
+    try PackageCheck(
+      size: claim.size, checksum: claim.checksum, algorithm: claim.checksumAlgorithm, publicKey: claim.publicKey,
+      signature: claim.signature
+    ).verify(descriptor: claim.descriptor)
   }
 
   @Sendable private static func say(_ sentence: String) {

@@ -31,8 +31,8 @@ struct ServerRequest {
       answer = OneShot.perform(document, configurationPath: configurationPath)
     }
     if case .string(let words) = answer["error"] {
-      let line = Array("baudgate: \(oneLine(words))\n".utf8)
-      _ = write(STDERR_FILENO, line, line.count)
+      // A file's mistakes are a line each.
+      for line in words.split(separator: "\n") { printError("baudgate: \(oneLine(String(line)))") }
       throw ExitCode.failure
     }
     return answer

@@ -18,7 +18,7 @@ struct StatusTable {
           (word(port.value, "last_error"), 0),
         ]))
     }
-    lines += gpio + calls + [""]
+    lines += gpio + calls + devices + updates + [""]
     for (title, section) in Self.sections where report[section] != nil {
       lines.append(row([(title, 14), (facts(section), 0)]))
     }
@@ -28,7 +28,8 @@ struct StatusTable {
   /// Sections of which one line suffices, those there are.
   private static let sections = [
     ("QUEUE", "queue"), ("UPLINK", "uplink"), ("PROVISIONING", "provisioning"), ("COMMANDS", "commands"),
-    ("SHARED", "shared_attributes"), ("CLIENT", "client_attributes"),
+    ("SHARED", "shared_attributes"), ("CLIENT", "client_attributes"), ("REMOTE", "remote_configuration"),
+    ("RECOVERY", "recovery"),
   ]
 
   private var gpio: [String] {
@@ -52,6 +53,36 @@ struct StatusTable {
         row([
           (oneLine(call.name), 17), (word(call.value, "calls"), 11), (word(call.value, "answers"), 11),
           (word(call.value, "errors"), 8), (word(call.value, "last_error"), 0),
+        ])
+      }
+  }
+
+  private var devices: [String] {
+    let entries = members("devices")
+    if entries.isEmpty { return [] }
+    return ["", "DEVICE           UPLINK       DELIVERED  WAITING  COMMANDS     LAST ERROR"]
+      + entries.map { device in
+        let (uplink, queue) = (device.value["uplink"] ?? .null, device.value["queue"] ?? .null)
+        let commands = device.value["commands"] ?? .null
+        let failing = uplink["failing"] == .bool(true) || commands["failing"] == .bool(true)
+        let state = device.value["credential"] == .bool(false) ? "no credential" : word(uplink, "state")
+        let error = word(uplink, "last_error").isEmpty ? word(commands, "last_error") : word(uplink, "last_error")
+        return row([
+          (oneLine(device.name), 17), (state, 13), (word(uplink, "delivered"), 11), (word(queue, "records"), 9),
+          (word(commands, "state"), 13), (failing ? error : "", 0),
+        ])
+      }
+  }
+
+  private var updates: [String] {
+    let entries = members("updates")
+    if entries.isEmpty { return [] }
+    return ["", "UPDATE           STATE        TITLE            VERSION       BYTES       OF          ERROR"]
+      + entries.map { update in
+        row([
+          (oneLine(update.name), 17), (word(update.value, "state"), 13), (word(update.value, "title"), 17),
+          (word(update.value, "version"), 14), (word(update.value, "bytes"), 12), (word(update.value, "size"), 12),
+          (word(update.value, "last_error"), 0),
         ])
       }
   }

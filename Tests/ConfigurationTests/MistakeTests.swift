@@ -81,8 +81,8 @@ import Testing
   static let sensors = [
     Row(
       "sensors without number",
-      Sample.head + "sensors: {\((0...1024).map { "s\($0): {}" }.joined(separator: ","))}\n",
-      "f:3:10: sensors has 1025 entries; at most 1024 are possible"),
+      Sample.head + "sensors: {\((0...4096).map { "s\($0): {}" }.joined(separator: ","))}\n",
+      "f:3:10: sensors has 4097 entries; at most 4096 are possible"),
     Row(
       "a port that is not there",
       Sample.head + Sample.sensors.replacing("port: arduino", with: "port: ardiuno"),

@@ -11,6 +11,8 @@ enum ControlRequest: Equatable {
   case claim(secret: Secret?, duration: Duration?)
   /// `{"request":"provision","force":true}`
   case provision(force: Bool)
+  /// `{"request":"reload"}`: reads the configuration file again.
+  case reload
 
   /// The longest claim asked for here.
   static let longestClaim = Duration.seconds(30 * 86_400)
@@ -39,6 +41,7 @@ enum ControlRequest: Equatable {
       }
       self = .claim(secret: secret, duration: duration)
     case "provision": self = .provision(force: document["force"] == .bool(true))
+    case "reload": self = .reload
     default: return nil
     }
   }

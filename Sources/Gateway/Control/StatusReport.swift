@@ -1,6 +1,5 @@
 internal import EventLoop
 internal import Hardware
-internal import Queue
 internal import Telemetry
 
 /// What `baudgate status --json` prints; `docs/operations.md` explains each member.
@@ -9,16 +8,15 @@ struct StatusReport {
   var now = CaptureTime.now()
   var summary: String
   var samplers: [Part]
-  var recorder: Recorder.Status
-  var queue: QueueStatus
-  var uplink: Uplink.Status
+  /// The gateway's own.
+  var device: DeviceStatus
+  /// Those of `devices:`.
+  var others: [DeviceStatus] = []
   var server: String
   var today: TrafficToday
   var lines: [GPIOLineStatus] = []
-  /// `nil` while there is no credential.
-  var downlink: DownlinkStatus?
-  /// `nil` where the token is given.
-  var provisioning: Provisioner.Status?
+  /// Parts that are there where they are configured: `remote_configuration`, `updates`, `recovery`.
+  var parts: [JSON.Member] = []
 
   /// One port with its sensors.
   struct Part {
@@ -29,8 +27,14 @@ struct StatusReport {
   var json: JSON {
     var members = ground
     if !lines.isEmpty { members.append(.init("gpio", .object(lines.map(line)))) }
-    if let provisioning { members.append(.init("provisioning", provisioningObject(provisioning))) }
-    members += downlink?.members(at: now) ?? []
+    if let provisioning = device.provisioning {
+      members.append(.init("provisioning", provisioning.json(at: now)))
+    }
+    members += device.downlink?.members(at: now) ?? []
+    members += parts
+    if !others.isEmpty {
+      members.append(.init("devices", .object(others.map { .init($0.name, $0.json(at: now)) })))
+    }
     return .object(members)
   }
 
@@ -41,14 +45,9 @@ struct StatusReport {
       .init("uptime_ms", .integer(now.boottime &- started.boottime)),
       .init("sensors", .object(samplers.flatMap { part in part.sensors.map { sensor($0, part.port) } })),
       .init("ports", .object(samplers.map { .init($0.port.name, port($0.port)) })),
-      .init("queue", queueObject),
+      .init("queue", .object(device.queueMembers(at: now))),
       .init("uplink", uplinkObject),
-      .init(
-        "values",
-        .object([
-          .init("unsendable", .integer(Int64(clamping: recorder.unsendable))),
-          .init("replaced", .integer(Int64(clamping: recorder.replaced))),
-        ])),
+      .init("values", device.values),
     ]
   }
 
@@ -62,20 +61,6 @@ struct StatusReport {
     if let value = line.value { members.append(.init("value", .bool(value))) }
     if let error = line.error { members.append(.init("last_error", .string(error))) }
     return .init(line.name, .object(members))
-  }
-
-  private func provisioningObject(_ status: Provisioner.Status) -> JSON {
-    var members: [JSON.Member] = [
-      .init("state", .string(status.state.rawValue)), .init("requests", .integer(Int64(clamping: status.requests))),
-    ]
-    if let device = status.device { members.append(.init("device", .string(device))) }
-    if let error = status.lastError {
-      members += [
-        .init("last_error", .string(error.message)),
-        .init("last_error_age_ms", .integer(now.boottime &- error.at.boottime)),
-      ]
-    }
-    return .object(members)
   }
 
   private func sensor(_ sensor: Sampler.SensorStatus, _ port: PortStatus) -> JSON.Member {
@@ -118,60 +103,12 @@ struct StatusReport {
     return .object(members)
   }
 
-  private var queueObject: JSON {
-    var members: [JSON.Member] = [
-      .init("records", .integer(Int64(clamping: queue.depthRecords))),
-      .init("bytes", .integer(Int64(clamping: queue.depthBytes))),
-    ]
-    if let oldest = queue.oldestTimestamp {
-      members.append(.init("oldest_age_ms", .integer(max(0, now.milliseconds &- oldest))))
-    }
-    members += [
-      .init("dropped", .integer(Int64(clamping: queue.droppedRecords))),
-      .init("quarantined", .integer(Int64(clamping: queue.quarantined))),
-      .init("parked", .integer(Int64(clamping: uplink.parked))),
-    ]
-    if let reason = queue.degraded { members.append(.init("degraded", .string(reason))) }
-    return .object(members)
-  }
-
   private var uplinkObject: JSON {
-    var members: [JSON.Member] = [
-      .init("server", .string(server)),
-      .init("state", .string(uplink.state.word)),
-      .init("failing", .bool(uplink.isFailing)),
-      .init("delivered", .integer(Int64(clamping: uplink.delivered))),
-      .init("requests", .integer(Int64(clamping: uplink.requests))),
-    ]
-    if case .backingOff(let until) = uplink.state {
-      members.append(.init("next_try_in_ms", .integer((until - Uptime.monotonic).wholeMilliseconds)))
-    }
-    if let last = uplink.lastDelivery {
-      members.append(.init("last_delivery_age_ms", .integer(now.boottime &- last.boottime)))
-    }
-    if let error = uplink.lastError {
-      members += [
-        .init("last_error", .string(error.message)),
-        .init("last_error_age_ms", .integer(now.boottime &- error.at.boottime)),
-      ]
-    }
-    members += [
-      .init("requests_today", .integer(Int64(clamping: today.requests))),
-      .init("bytes_sent_today", .integer(Int64(clamping: today.sent))),
-      .init("bytes_received_today", .integer(Int64(clamping: today.received))),
-    ]
-    return .object(members)
-  }
-}
-
-extension Uplink.State {
-  /// One word, as `status` shows it.
-  var word: String {
-    switch self {
-    case .idle: "idle"
-    case .sending: "sending"
-    case .backingOff: "backing_off"
-    case .stopped: "stopped"
-    }
+    .object(
+      [.init("server", .string(server))] + device.uplinkMembers(at: now) + [
+        .init("requests_today", .integer(Int64(clamping: today.requests))),
+        .init("bytes_sent_today", .integer(Int64(clamping: today.sent))),
+        .init("bytes_received_today", .integer(Int64(clamping: today.received))),
+      ])
   }
 }

@@ -4,31 +4,30 @@ internal import Logging
 internal import Telemetry
 internal import ThingsBoard
 
-/// Who this gateway is to the server: the token somebody has put there, or the one the server grants.
+/// Who a device is to the server: the token somebody has put there, or the one the server grants.
 struct Identity: Sendable {
   private let given: Secret?
   private let provisioner: Provisioner?
   private let secrets: SecretRegistry
 
   /// - Parameters:
-  ///   - disk: Where the credential file is read and written.
+  ///   - directory: Where the credential file is.
+  ///   - disk: Where it is read and written.
   ///   - secrets: Learns what is granted, so that no log line shows it.
-  /// - Throws: `DeviceAPIError` where libcurl cannot start.
   init(
-    on loop: EventLoop, _ configuration: GatewayConfiguration, disk: BlockingPool, secrets: SecretRegistry, log: Logger
-  ) throws(DeviceAPIError) {
+    on loop: EventLoop, _ device: DeviceOptions, _ access: ServerAccess, directory: String, disk: BlockingPool,
+    secrets: SecretRegistry, log: Logger
+  ) {
     self.secrets = secrets
-    switch configuration.device.identity {
+    switch device.identity {
     case .token(let credential):
       given = credential.token
       provisioner = nil
     case .provision(let options):
       given = nil
       provisioner = Provisioner(
-        on: loop,
-        api: try HTTPProvisioningAPI(on: loop, server: configuration.server, userAgent: Version.userAgent),
-        options: options, deviceName: configuration.device.name, server: configuration.server.url.description,
-        file: CredentialFile(directory: configuration.stateDirectory), disk: disk, log: log)
+        on: loop, api: access.provisioningAPI(), options: options, deviceName: device.name,
+        server: access.server.url.description, file: CredentialFile(directory: directory), disk: disk, log: log)
     }
   }
 

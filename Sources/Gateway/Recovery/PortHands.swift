@@ -54,7 +54,7 @@ extension PortHands {
 
   /// Cancelled, it opens the port again without a reset.
   private static func resetUSB(of port: SerialPort, on loop: EventLoop, pool: BlockingPool) async -> StepResult {
-    let path = port.options.path
+    let path = await port.options.path
     let device: USBDevice
     do throws(USBError) {
       device = try await pool.run { () throws(USBError) in try USBDevice(of: path) }

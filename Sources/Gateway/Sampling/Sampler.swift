@@ -48,7 +48,7 @@ actor Sampler {
   private var decoder: (any PortDecoder)?
   private var output = DecoderOutput()
   private var limiter = LogLimiter<String>()
-  private var port: SerialPort?
+  private(set) var port: SerialPort?
   private(set) var sensors: [SensorStatus]
 
   /// - Parameters:

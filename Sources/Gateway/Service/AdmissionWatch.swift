@@ -1,3 +1,4 @@
+internal import EventLoop
 internal import Synchronization
 internal import Telemetry
 internal import ThingsBoard
@@ -12,6 +13,7 @@ final class AdmissionWatch: DeviceAPI {
     var isRefused = false
     var onReturn: (@Sendable () -> Void)?
     var onContact: (@Sendable (ServerContact) -> Void)?
+    var onDelivery: (@Sendable (Duration) -> Void)?
   }
 
   private let api: any DeviceAPI
@@ -24,6 +26,15 @@ final class AdmissionWatch: DeviceAPI {
 
   /// Sets what is called at each request's end that says something of the way to the server; it should be quick.
   func onContact(_ body: (@Sendable (ServerContact) -> Void)?) { state.withLock { $0.onContact = body } }
+
+  /// Sets what is called when readings or attributes were taken, with the time of `Uptime.monotonic` their request began.
+  func onDelivery(_ body: (@Sendable (Duration) -> Void)?) { state.withLock { $0.onDelivery = body } }
+
+  private func deliver(_ request: () async throws(DeviceAPIError) -> Void) async throws(DeviceAPIError) {
+    let began = Uptime.monotonic
+    try await watch(request)
+    state.withLock { $0.onDelivery }?(began)
+  }
 
   private func watch<Result: Sendable>(
     _ request: () async throws(DeviceAPIError) -> Result
@@ -60,10 +71,10 @@ final class AdmissionWatch: DeviceAPI {
   var hasDownlink: Bool { api.hasDownlink }
 
   func postTelemetry(_ batch: TelemetryBatch) async throws(DeviceAPIError) {
-    try await watch { () async throws(DeviceAPIError) in try await api.postTelemetry(batch) }
+    try await deliver { () async throws(DeviceAPIError) in try await api.postTelemetry(batch) }
   }
   func postAttributes(_ attributes: [Reading]) async throws(DeviceAPIError) {
-    try await watch { () async throws(DeviceAPIError) in try await api.postAttributes(attributes) }
+    try await deliver { () async throws(DeviceAPIError) in try await api.postAttributes(attributes) }
   }
   func attributes(client: [String]?, shared: [String]?) async throws(DeviceAPIError) -> AttributeSnapshot {
     try await watch { () async throws(DeviceAPIError) in try await api.attributes(client: client, shared: shared) }

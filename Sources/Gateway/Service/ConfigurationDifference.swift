@@ -13,7 +13,7 @@ struct ConfigurationDifference: Sendable, Equatable {
     case upload, downlink, queue, gpio, rpc
     /// `rpc.call`
     case calls = "rpc.call"
-    case claim, attributes, log, ota
+    case claim, attributes, log, ota, remote
     case unreachable = "server.unreachable"
   }
 
@@ -135,6 +135,7 @@ struct ConfigurationDifference: Sendable, Equatable {
     note(.attributes, old.attributes == new.attributes)
     note(.log, old.logLevel == new.logLevel)
     note(.ota, old.ota == new.ota)
+    note(.remote, old.remote == new.remote)
     note(.unreachable, old.unreachable == new.unreachable)
   }
 

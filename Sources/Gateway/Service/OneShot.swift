@@ -61,14 +61,17 @@ public enum OneShot {
     do {
       let loop = try EventLoop()
       let disk = BlockingPool(name: "disk", threads: 1)
-      let identity = try Identity(on: loop, configuration, disk: disk, secrets: secrets, log: log)
-      return try loop.run { try await answer(request, configuration, identity, on: loop, disk, log) }
+      let access = try ServerAccess(on: loop, configuration.server)
+      let identity = Identity(
+        on: loop, configuration.device, access, directory: configuration.stateDirectory, disk: disk, secrets: secrets,
+        log: log)
+      return try loop.run { try await answer(request, configuration, identity, access, on: loop, disk, log) }
     } catch { return .failure("\(error)") }
   }
 
   private static func answer(
-    _ request: ControlRequest, _ configuration: GatewayConfiguration, _ identity: Identity, on loop: EventLoop,
-    _ disk: BlockingPool, _ log: Logger
+    _ request: ControlRequest, _ configuration: GatewayConfiguration, _ identity: Identity, _ access: ServerAccess,
+    on loop: EventLoop, _ disk: BlockingPool, _ log: Logger
   ) async throws -> ControlAnswer {
     if case .provision(force: true) = request {
       switch await identity.provisionAnew() {
@@ -91,8 +94,7 @@ public enum OneShot {
     if configuration.server.transport == .httpIntegration, let template = configuration.device.name {
       name = try await disk.run { () throws(DeviceNameError) in try DeviceName.expand(template) }
     }
-    let api = try configuration.server.deviceAPI(
-      on: loop, token: token, deviceName: name, userAgent: Version.userAgent)
+    let api = access.deviceAPI(token: token, deviceName: name)
     switch request {
     case .call(let method, let params): return await ServerCalls.call(method, params, api)
     case .claim(let secret, let duration):
@@ -100,7 +102,7 @@ public enum OneShot {
         on: loop, api: api, options: configuration.claim ?? ClaimOptions(),
         server: configuration.server.url.description, log: log)
       return ControlAnswer(await claimer.claim(secret: secret, duration: duration))
-    case .status, .provision: return .failure("no daemon runs; start it with `systemctl start baudgate`")
+    case .status, .provision, .reload: return .failure("no daemon runs; start it with `systemctl start baudgate`")
     }
   }
 

@@ -1,3 +1,4 @@
+internal import Configuration
 internal import EventLoop
 internal import Hardware
 internal import Telemetry
@@ -13,13 +14,14 @@ extension Supervisor {
   private func answer(_ request: ControlRequest) async -> ControlAnswer {
     switch request {
     case .status: return .document(await statusDocument)
+    case .reload: return (await reload()).answer
     case .call(let method, let params):
-      guard let link else { return .failure(withoutCredential) }
+      guard let link = await own?.link else { return .failure(withoutCredential) }
       return await ServerCalls.call(method, params, link.api)
     case .claim(let secret, let duration):
-      guard let link else { return .failure(withoutCredential) }
+      guard let link = await own?.link else { return .failure(withoutCredential) }
       return .init(await link.claim(secret: secret, duration: duration))
-    case .provision(let force): return await provision(force: force)
+    case .provision(let force): return await own?.provision(force: force) ?? .failure("starting")
     }
   }
 
@@ -27,41 +29,35 @@ extension Supervisor {
     "there is no credential yet: provisioning goes on by itself; `baudgate status` tells why"
   }
 
-  private func provision(force: Bool) async -> ControlAnswer {
-    guard let identity else { return .failure("starting") }
-    if !force, let words = await ServerCalls.whyNotToProvision(identity, hasLink: link != nil) { return words }
-    switch await identity.provisionAnew() {
-    case .failure(let failure): return .failure(failure.message)
-    case .success(let token):
-      await link?.use(token)
-      return .document(.object([.init("result", .string("the server has granted a new credential, which is in use"))]))
-    }
-  }
-
   // MARK: Status
 
   func updateTraffic() async {
-    guard let link else { return }
-    traffic.update(await link.api.traffic(), at: CaptureTime.now().milliseconds)
+    guard let access else { return }
+    traffic.update(await access.traffic(), at: CaptureTime.now().milliseconds)
   }
 
   /// One line: what works, what does not.
   var summary: String {
-    let depth = queue?.assumeIsolated { $0.depth } ?? 0
-    let degraded = queue?.assumeIsolated { $0.status.degraded }
+    let queues = devices.map { $0.queue.assumeIsolated { ($0.depth, $0.status.degraded) } }
+    let links = devices.map { $0.assumeIsolated { $0.link } }
     let open = samplers.filter { $0.assumeIsolated { $0.portStatus?.state == .open } }.count
-    var parts = ["\(open) of \(samplers.count) ports open", "\(depth) records waiting"]
-    switch link {
+    var parts = ["\(open) of \(samplers.count) ports open", "\(queues.reduce(0) { $0 + $1.0 }) records waiting"]
+    switch links.first ?? nil {
     case nil: parts.append("no credential yet")
     case let link? where link.isFailing: parts.append("server out of reach")
     // Without a reading to send nothing else would tell.
     case let link? where link.commandsFail: parts.append("commands do not arrive")
     case .some: parts.append("server in reach")
     }
-    if let problem = link?.commandProblem {
+    if links.count > 1 {
+      let well = links.dropFirst().filter { $0.map { !$0.isFailing && !$0.commandsFail } ?? false }.count
+      parts.append("\(well) of \(links.count - 1) devices in order")
+    }
+    if let problem = links.lazy.compactMap({ $0?.commandProblem }).first {
       parts.insert("DEGRADED: commands with lasting effect are refused (\(problem))", at: 0)
     }
-    if let degraded { parts.insert("DEGRADED: \(degraded)", at: 0) }
+    if let degraded = queues.lazy.compactMap(\.1).first { parts.insert("DEGRADED: \(degraded)", at: 0) }
+    if let fileTrouble { parts.insert("DEGRADED: \(fileTrouble)", at: 0) }
     return parts.joined(separator: ", ")
   }
 
@@ -69,18 +65,55 @@ extension Supervisor {
   var statusDocument: JSON {
     get async {
       await updateTraffic()
-      guard let queue, let recorder else { return .object([.init("error", .string("starting"))]) }
-      var parts: [StatusReport.Part] = []
-      for sampler in samplers {
-        guard let port = await sampler.portStatus else { continue }
-        parts.append(StatusReport.Part(port: port, sensors: await sampler.sensors))
-      }
+      guard let own else { return .object([.init("error", .string("starting"))]) }
+      var others: [DeviceStatus] = []
+      for device in devices.dropFirst() { others.append(await device.status) }
       return StatusReport(
-        started: started, summary: summary, samplers: parts, recorder: await recorder.status, queue: await queue.status,
-        uplink: await link?.uplinkStatus ?? Uplink.Status(), server: configuration.server.url.description,
-        today: traffic, lines: await gpio?.status ?? [], downlink: await link?.downlinkStatus,
-        provisioning: await identity?.status
+        started: started, summary: summary, samplers: await samplerParts(of: nil), device: await own.status,
+        others: others, server: configuration.server.url.description, today: traffic,
+        lines: await gpio?.status ?? [], parts: await statusParts
       ).json
+    }
+  }
+
+  /// What the command `getStatus` of a device shows: of another than the gateway's own only what belongs to it.
+  func statusDocument(of name: String) async -> JSON {
+    guard name != DeviceProfile.ownName else { return await statusDocument }
+    guard let device = devices.first(where: { $0.name == name }) else { return .null }
+    let lines = configuration.gpio.lines.filter { $0.device == name }.map(\.name)
+    let sensors = configuration.enabledSensors.filter { $0.device == name }.map(\.name)
+    return StatusReport(
+      started: started, summary: "device \(name)",
+      samplers: await samplerParts(of: sensors), device: await device.status,
+      server: configuration.server.url.description, today: TrafficToday(),
+      lines: await gpio?.status.filter { lines.contains($0.name) } ?? []
+    ).json
+  }
+
+  /// - Parameter names: The sensors that are shown, with their ports; `nil` for everything.
+  private func samplerParts(of names: [String]?) async -> [StatusReport.Part] {
+    var parts: [StatusReport.Part] = []
+    for sampler in samplers {
+      guard let port = await sampler.portStatus else { continue }
+      let sensors = await sampler.sensors.filter { names?.contains($0.name) ?? true }
+      if names != nil && sensors.isEmpty { continue }
+      parts.append(StatusReport.Part(port: port, sensors: sensors))
+    }
+    return parts
+  }
+
+  private var statusParts: [JSON.Member] {
+    get async {
+      var parts: [JSON.Member] = []
+      if let remote, configuration.remote.isEnabled {
+        parts.append(.init("remote_configuration", await remote.status))
+      }
+      var updates: [JSON.Member] = []
+      for kind in PackageKind.allCases {
+        if let updater = updaters[kind] { updates.append(.init(kind.rawValue, await updater.status.json)) }
+      }
+      if !updates.isEmpty { parts.append(.init("updates", .object(updates))) }
+      return parts
     }
   }
 }

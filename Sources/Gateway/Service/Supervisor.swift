@@ -13,7 +13,7 @@ actor Supervisor {
 
   /// Time for what comes down to end at a stop.
   static let downlinkLimit = Duration.seconds(6)
-  /// Time for the queue's last write at a stop; a stalled card must not use up the service manager's patience.
+  /// Time for the queues' last write at a stop; a stalled card must not use up the service manager's patience.
   static let persistLimit = Duration.seconds(10)
   /// Time for the ports, and for the GPIO lines, to close at a stop.
   static let closeLimit = Duration.seconds(3)
@@ -25,96 +25,127 @@ actor Supervisor {
   static let housekeepingInterval = Duration.seconds(60)
 
   let loop: EventLoop
-  let configuration: GatewayConfiguration
-  let secrets: SecretRegistry
+  let source: ConfigurationSource
+  var configuration: GatewayConfiguration
+  let resources: DeviceResources
+  let level: LogLevel
   let log: Logger
   let started = CaptureTime.now()
-  let disk = BlockingPool(name: "disk", threads: 1)
   let logind = Logind()
-  private let portPool: BlockingPool
+  /// Where programs of `run` are waited for.
+  let programs = BlockingPool(name: "programs", threads: CommandContext.programLimit)
+  let portPool = BlockingPool(name: "ports", threads: Supervisor.portThreadLimit)
   /// Apart from the ports: a bus that hangs keeps a thread for each of its lines, and none that others wait for.
-  private let linePool: BlockingPool
+  private let linePool = BlockingPool(name: "gpio", threads: Supervisor.portThreadLimit)
 
-  private(set) var queue: TelemetryQueue?
-  private(set) var recorder: Recorder?
-  private(set) var gpio: GPIOController?
-  private(set) var samplers: [Sampler] = []
+  /// The gateway's own first.
+  var devices: [Device] = []
+  var access: ServerAccess?
+  var gpio: GPIOController?
+  var samplers: [Sampler] = []
   private var control: ControlSocket?
   private var housekeeping: TimerSource?
   private var lastStatusLine = ""
-  var identity: Identity?
-  /// `nil` until there is a token.
-  var link: ServerLink?
-  /// Waits for the token where there was none at the start.
-  var linking: Task<Void, Never>?
+  private(set) var isStopping = false
   var traffic = TrafficToday()
   var facts: BoardFacts?
   var bootTime = BootTime()
   /// The level of each GPIO line, as last reported.
   var levels: [String: Bool] = [:]
+  /// What is wrong with the configuration file, where another is used in its place.
+  var fileTrouble: String?
+  /// The reload under way; the next one waits for it.
+  var reloading: Task<ReloadOutcome, Never>?
+  /// The file in use, and where it was read: what the server sets is laid over it.
+  var fileBytes: [UInt8]
+  var fileName: String
+  var remote: RemoteConfiguration?
+  var updaters: [PackageKind: Updater] = [:]
+  /// Where packages are written and verified, which takes minutes.
+  let updatePool = BlockingPool(name: "updates", threads: PackageKind.allCases.count)
+  /// Stops the daemon in order and starts its program anew; called on the loop.
+  let reexecute: @Sendable () -> Void
+  /// The memory of all ladders; `nil` while none is configured.
+  var ladders: LadderBook?
+  var recovery: Recovery?
+  var portRecoveries: [String: PortRecovery] = [:]
+  private let remoteRecord: RemoteConfigurationRecord
 
-  init(on loop: EventLoop, _ configuration: GatewayConfiguration, secrets: SecretRegistry, log: Logger) {
+  /// - Parameters:
+  ///   - source: Where the configuration comes from, and comes from anew at a reload.
+  ///   - loaded: What it was.
+  ///   - file: Where that was read.
+  ///   - remote: The configuration to start with.
+  ///   - trouble: What is wrong with the configuration file, where another is used in its place.
+  ///   - level: That of `log`.
+  ///   - reexecute: Stops the daemon in order and starts its program anew; called on the loop.
+  init(
+    on loop: EventLoop, _ source: ConfigurationSource, _ loaded: ConfigurationSource.Loaded, file: String,
+    _ remote: RemoteStart, trouble: String?, secrets: SecretRegistry, level: LogLevel, log: Logger,
+    reexecute: @escaping @Sendable () -> Void
+  ) {
     self.loop = loop
-    self.configuration = configuration
-    self.secrets = secrets
+    self.source = source
+    configuration = remote.configuration
+    remoteRecord = remote.record
+    fileBytes = loaded.bytes
+    fileName = file
+    fileTrouble = trouble
+    self.level = level
+    self.reexecute = reexecute
     self.log = log
-    portPool = BlockingPool(name: "ports", threads: min(configuration.ports.count + 1, Self.portThreadLimit))
-    linePool = BlockingPool(name: "gpio", threads: min(configuration.gpio.lines.count, Self.portThreadLimit))
+    // Beside the card's part where there is no memory to be had: it still survives a kill, at the price of writes.
+    let configuration = remote.configuration
+    let hot = configuration.queue.hotDirectory ?? configuration.runtimeDirectory ?? configuration.stateDirectory
+    resources = DeviceResources(
+      loop: loop, disk: BlockingPool(name: "disk", threads: 1), hotDirectory: "\(hot)/hot",
+      stateDirectory: configuration.stateDirectory, secrets: secrets, log: log)
   }
+
+  /// The gateway itself, as the platform knows it.
+  var own: Device? { devices.first }
 
   // MARK: Start
 
   /// - Throws: `SystemError` or `DeviceAPIError` where the process itself is short of something.
   func start() async throws {
-    let queue = await openQueue()
-    self.queue = queue
-    recorder = Recorder(on: loop, queue: queue, floor: await queue.status.newestTimestamp, log: log)
-    await startGPIO()
-    // Before the link: it reads from the card, and no reading has to wait for that.
+    for profile in configuration.profiles { await open(profile) }
+    await startGPIO(configuration.gpio)
+    // Before the links: they read from the card, and no reading has to wait for that.
     for (name, options) in configuration.ports { startSampler(name, options) }
-    try await startLink()
+    await startParts()
+    try await connectAll()
     await startControl()
     try startHousekeeping()
     ServiceManager.ready(status: summary)
-    let waiting = await queue.depth
+    if fileTrouble == nil {
+      await keep(ConfigurationSource.Loaded(configuration: configuration, bytes: fileBytes))
+    }
+    var waiting = 0
+    for device in devices { waiting += await device.queue.depth }
     let lines = configuration.gpio.lines.isEmpty ? "" : ", \(configuration.gpio.lines.count) GPIO lines"
+    let others = devices.count > 1 ? ", \(devices.count) devices" : ""
     log.notice(
       """
-      baudgated \(Version.current) is ready: \(configuration.sensors.count) sensors on \(samplers.count) ports\(lines), \
-      \(waiting) records waiting for \(configuration.server.url)
+      baudgated \(Version.current) is ready: \(configuration.enabledSensors.count) sensors on \(samplers.count) ports\
+      \(lines)\(others), \(waiting) records waiting for \(configuration.server.url)
       """)
   }
 
-  private func openQueue() async -> TelemetryQueue {
-    // Beside the card's part where there is no memory to be had: it still survives a kill, at the price of writes.
-    let hot = configuration.queue.hotDirectory ?? configuration.runtimeDirectory ?? configuration.stateDirectory
-    return await TelemetryQueue.open(
-      device: "gateway", hotDirectory: "\(hot)/hot", stateDirectory: configuration.stateDirectory,
-      options: configuration.queue, loop: loop, disk: disk, log: log)
-  }
-
   /// Outputs have their first value when it returns.
-  private func startGPIO() async {
-    guard !configuration.gpio.lines.isEmpty else { return }
-    let gpio = GPIOController(configuration.gpio, on: loop, pool: linePool, log: log) { [weak self] event in
+  func startGPIO(_ options: GPIOOptions) async {
+    guard !options.lines.isEmpty else { return }
+    let gpio = GPIOController(options, on: loop, pool: linePool, log: log) { [weak self] event in
       self?.assumeIsolated { $0.levelChanged(event) }
     }
     self.gpio = gpio
     await gpio.start()
   }
 
-  private func startSampler(_ name: String, _ options: SerialOptions) {
-    let sensors = configuration.sensors.filter { $0.port == name }
-    guard let recorder else { return }
-    // A port without a sensor is opened where a command may write to it.
-    let decoder = SensorProtocols.decoder(for: sensors)
-    guard decoder != nil || configuration.takesCommands else { return }
-    let sampler = Sampler(
-      on: loop, port: name, sensors: sensors, decoder: decoder,
-      recorders: sensors.map { _ in recorder }, log: log
-    ) { [weak self] in self?.assumeIsolated { $0.portChanged() } }
-    samplers.append(sampler)
-    sampler.assumeIsolated { $0.start(options, pool: portPool) }
+  /// What acts upon the server's wishes, or upon its silence; ready before the first of them comes.
+  private func startParts() async {
+    startRemoteConfiguration(remoteRecord)
+    await changeRecovery()
   }
 
   private func startControl() async {
@@ -142,7 +173,7 @@ actor Supervisor {
 
   private func keepHouse() {
     housekeeping?.arm(after: Self.housekeepingInterval)
-    let calls = [disk.longestCall, link?.longestDiskCall].compactMap { $0 }
+    let calls = [resources.disk.longestCall, resources.commands.longestCall].compactMap { $0 }
     if let busy = calls.max(), busy > Self.stuckDiskLimit {
       log.critical(
         """
@@ -157,46 +188,58 @@ actor Supervisor {
       await self.updateTraffic()
       await self.publishFacts()
     }
-    let line = summary
-    if line != lastStatusLine {
-      lastStatusLine = line
-      ServiceManager.status(line)
-    }
+    tellStatus()
   }
 
-  /// Checks the file and says what would change; this version takes a changed configuration at its next start.
-  func reload(_ path: String) {
-    ServiceManager.reloading()
-    switch GatewayConfiguration.load(path: path) {
-    case .success:
-      log.notice("\(path) is valid; restart baudgated to apply it: reloading in place is not supported yet")
-    case .failure(let errors):
-      for line in errors.lines { log.error("\(line)") }
-      log.error("\(path) is not valid: going on with the configuration read at the start")
-    }
-    ServiceManager.ready(status: summary)
+  /// One line for `systemctl status`, where it has changed.
+  func tellStatus() {
+    let line = summary
+    guard line != lastStatusLine else { return }
+    lastStatusLine = line
+    ServiceManager.status(line)
   }
 
   // MARK: Stop
 
   /// Stops reading and taking commands, delivers what can be delivered in time, writes out the rest, and reports.
   func stop(because reason: String) async {
+    isStopping = true
     ServiceManager.stopping(status: "stopping: \(reason)")
     log.notice("stopping: \(reason)")
     housekeeping = nil
-    linking?.cancel()
-    await within(Self.downlinkLimit, "ending commands") { [link] in await link?.stopDownlink() }
+    await remote?.stop()
+    _ = await reloading?.value
+    await stopRecovery()
+    await stopUpdaters()
+    let devices = devices
+    await within(Self.downlinkLimit, "ending commands") {
+      await Self.each(devices) { await $0.stopDownlink() }
+    }
     await within(Self.closeLimit, "leaving the GPIO lines") { [gpio] in await gpio?.stop() }
     await within(Self.closeLimit, "closing the ports") { [samplers] in
       for sampler in samplers { await sampler.stop() }
     }
     // A batch may be on its way from a card that stalls, which no cancellation ends.
-    await within(ServerLink.flushLimit + .seconds(1), "the last delivery") { [link] in await link?.stopUplink() }
+    await within(ServerLink.flushLimit + .seconds(1), "the last delivery") {
+      await Self.each(devices) { await $0.stopUplink() }
+    }
     await control?.stop()
-    await within(Self.persistLimit, "writing the queue to the state directory") { [queue] in await queue?.close() }
-    let kept = await queue?.depth ?? 0
-    let delivered = await link?.uplinkStatus.delivered ?? 0
+    await within(Self.persistLimit, "writing the queues to the state directory") {
+      await Self.each(devices) { await $0.close() }
+    }
+    var (kept, delivered) = (0, UInt64(0))
+    for device in devices {
+      kept += await device.queue.depth
+      delivered &+= await device.link?.uplinkStatus.delivered ?? 0
+    }
     log.notice("stopped: \(delivered) records delivered since the start, \(kept) kept for the next one")
+  }
+
+  /// All devices at once: each waits for the server, and none for another.
+  static func each(_ devices: [Device], _ body: @escaping @Sendable (Device) async -> Void) async {
+    await withTaskGroup(of: Void.self) { group in
+      for device in devices { group.addTask { await body(device) } }
+    }
   }
 
   /// Goes on without what does not end in time.

@@ -12,20 +12,31 @@ enum InstallerStart: Sendable {
 
   /// Which of them it is here: whether systemd manages this process.
   ///
-  /// - Parameter configuration: The file the installer takes its commands from.
-  static func here(_ kind: PackageKind, configuration: String) -> InstallerStart {
+  /// - Parameters:
+  ///   - configuration: The file the installer takes its commands from.
+  ///   - stateDirectory: Where it finds the request.
+  static func here(_ kind: PackageKind, configuration: String, stateDirectory: String) -> InstallerStart {
     if getenv("INVOCATION_ID") != nil, access("/run/systemd/system", F_OK) == 0 { return .unit }
-    return .direct { () throws(SystemError) in try start(kind, configuration: configuration) }
+    return .direct { () throws(SystemError) in
+      try start(kind, configuration: configuration, stateDirectory: stateDirectory)
+    }
   }
 
-  private static func start(_ kind: PackageKind, configuration: String) throws(SystemError) {
+  private static func start(
+    _ kind: PackageKind, configuration: String, stateDirectory: String
+  ) throws(SystemError) {
     let own = try ownPath()
     guard let program = candidates(beside: own).first(where: { access($0, X_OK) == 0 }) else {
       throw SystemError("no baudgate beside \(own), nor in ../bin or ../../bin of it", errno: ENOENT)
     }
     // It works in /, and the path was given to whoever started the daemon.
-    let file = configuration.hasPrefix("/") ? configuration : "\(try workingDirectory())/\(configuration)"
-    try launch([program, "install-package", kind.rawValue, "--config", file])
+    func absolute(_ path: String) throws(SystemError) -> String {
+      path.hasPrefix("/") ? path : "\(try workingDirectory())/\(path)"
+    }
+    try launch([
+      program, "install-package", kind.rawValue, "--config", try absolute(configuration), "--state-directory",
+      try absolute(stateDirectory),
+    ])
   }
 
   /// Starts a program that is nobody's child and outlives this process.
@@ -45,7 +56,7 @@ enum InstallerStart: Sendable {
   }
 
   /// Of the running program; of what has replaced it where a package manager has.
-  private static func ownPath() throws(SystemError) -> String {
+  static func ownPath() throws(SystemError) -> String {
     var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
     let count = try check("readlink /proc/self/exe") { readlink("/proc/self/exe", &bytes, bytes.count) }
     let path = String(decoding: bytes.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)

@@ -7,7 +7,7 @@ struct CommandLedger: Sendable {
   private let loader: BlockingPool
 
   /// - Parameters:
-  ///   - pool: One thread, this ledger's alone: neither a stalled port nor the queue's card writes stand before a command.
+  ///   - pool: One thread, for ledgers alone: neither a stalled port nor the queue's card writes stand before a command.
   ///   - loader: Where the file is read at the start; `pool` without one. Another's thread saves this ledger's own until
   ///     the first command.
   init(
@@ -20,8 +20,11 @@ struct CommandLedger: Sendable {
   }
 
   /// The file `commands` of a state directory.
-  init(stateDirectory: String, loader: BlockingPool? = nil) {
-    self.init(CommandFile(path: "\(stateDirectory)/commands"), loader: loader)
+  init(
+    stateDirectory: String, pool: BlockingPool = BlockingPool(name: "commands", threads: 1),
+    loader: BlockingPool? = nil
+  ) {
+    self.init(CommandFile(path: "\(stateDirectory)/commands"), pool: pool, loader: loader)
   }
 
   /// To be called before anything else.

@@ -1,0 +1,83 @@
+internal import Configuration
+internal import EventLoop
+internal import Hardware
+internal import Telemetry
+
+// MARK: - What the server should know of this board
+extension Supervisor {
+  /// Client attributes of all devices: facts, ports and sensors. Only what has changed is sent.
+  func publishFacts() async {
+    guard await own?.link != nil || devices.count > 1 else { return }
+    if facts == nil { facts = await resources.disk.run { BoardFacts.read() } }
+    if let time = bootTime.update() { facts?.bootTime = time }
+    await publishToAll()
+  }
+
+  private func publishToAll() async {
+    for device in devices { await publish(to: device) }
+  }
+
+  private func publish(to device: Device) async {
+    let profile = await device.profile
+    await device.publish((profile.isOwn ? facts?.attributes ?? [] : []) + attributes(of: profile))
+  }
+
+  /// The ports and sensors of a device.
+  private func attributes(of profile: DeviceProfile) -> [Reading] {
+    let sensors = configuration.enabledSensors.filter { $0.device == profile.reference }
+    let serving = Set(sensors.map(\.port))
+    let ports = samplers.compactMap { $0.assumeIsolated { $0.portStatus } }
+      .filter { profile.isOwn || serving.contains($0.name) }
+      .map { port in
+        JSON.Member(
+          port.name,
+          .object([.init("path", .string(port.path)), .init("found", .bool(port.state == .open))]))
+      }
+    let described = sensors.map { sensor in
+      JSON.Member(
+        sensor.name,
+        .object([.init("port", .string(sensor.port)), .init("protocol", .string(sensor.protocolName))]))
+    }
+    // A device of its own that no port serves has nothing to say of ports.
+    guard profile.isOwn || !described.isEmpty else { return [] }
+    return [("ports", JSON.object(ports)), ("sensors", JSON.object(described))].compactMap { name, json in
+      (try? Key(name)).map { Reading($0, .json(json)) }
+    }
+  }
+
+  /// A port was opened or lost.
+  func portChanged() {
+    Task(executorPreference: loop) { await self.publishToAll() }
+  }
+
+  // MARK: GPIO
+
+  /// A level is known for the first time, or another one.
+  func levelChanged(_ event: GPIOEvent) {
+    guard let line = configuration.gpio.lines.first(where: { $0.name == event.line }) else { return }
+    let device = device(line.device)
+    if line.direction == .input, let key = try? Key(line.name) {
+      device?.assumeIsolated { $0.record([Reading(key, .bool(event.value))], at: event.time) }
+    }
+    let pin = pinAttribute(line, event.value)
+    device?.assumeIsolated { $0.publish(pin) }
+    // Held down while the daemon starts it is no press.
+    let isFirst = levels.updateValue(event.value, forKey: line.name) == nil
+    if event.value, !isFirst, line.name == configuration.claim?.button {
+      own?.assumeIsolated { $0.link?.claimButtonPressed() }
+    }
+  }
+
+  func publishLevels(of name: String) async {
+    guard let device = devices.first(where: { $0.name == name }) else { return }
+    for line in configuration.gpio.lines where self.device(line.device) === device {
+      if let value = levels[line.name] { await device.publish(pinAttribute(line, value)) }
+    }
+  }
+
+  /// GPIO panels read client attributes that are named by pin.
+  private func pinAttribute(_ line: GPIOLineOptions, _ value: Bool) -> [Reading] {
+    let lines = configuration.gpio.lines.filter { $0.device == line.device }
+    return (try? Key(lines.pinName(of: line))).map { [Reading($0, .bool(value))] } ?? []
+  }
+}

@@ -1,0 +1,94 @@
+internal import Configuration
+internal import EventLoop
+internal import Hardware
+internal import Logging
+internal import Telemetry
+internal import ThingsBoard
+
+// MARK: - The devices and what their commands act upon
+extension Supervisor {
+  /// Opens a device's queue.
+  func open(_ profile: DeviceProfile) async {
+    let name = profile.name
+    let isOwn = profile.isOwn
+    let events = Device.Events(
+      connected: { [weak self] in self?.assumeIsolated { $0.connected(name) } },
+      sharedAttributes: { [weak self] values in
+        if isOwn { self?.assumeIsolated { $0.sharedAttributesChanged(values) } }
+      },
+      contact: { [weak self] contact in self?.assumeIsolated { $0.recovery?.note(contact) } },
+      delivered: { [weak self] began in if isOwn { self?.assumeIsolated { $0.remote?.delivered(began) } } })
+    devices.append(await Device.open(profile, resources, events: events))
+  }
+
+  /// - Throws: `SystemError` or `DeviceAPIError` where the process itself is short of something.
+  func connectAll() async throws {
+    let access = try ServerAccess(on: loop, configuration.server)
+    self.access = access
+    for (index, device) in devices.enumerated() {
+      try await device.connect(access, router: router(for: await device.profile), index: index, of: devices.count)
+    }
+  }
+
+  func device(_ name: String?) -> Device? {
+    guard let name else { return own }
+    return devices.first { $0.name == name }
+  }
+
+  private func connected(_ name: String) {
+    Task(executorPreference: loop) {
+      await self.publishFacts()
+      await self.publishLevels(of: name)
+      if name == DeviceProfile.ownName { await self.changeUpdaters() }
+      if name == DeviceProfile.ownName, await self.configuration.remote.isEnabled { await self.remote?.report() }
+    }
+  }
+
+  // MARK: Commands
+
+  /// What carries out a device's commands. Another owner's device acts upon what belongs to it, and never upon the board.
+  func router(for profile: DeviceProfile) -> CommandRouter {
+    let sensors = configuration.enabledSensors.filter { $0.device == profile.reference }
+    let name = profile.name
+    return CommandRouter(
+      CommandContext(
+        lines: gpio.map { DeviceLines(all: $0, device: profile.reference) },
+        ports: ports(of: profile),
+        writePort: { [weak self] port, bytes async throws(PortError) in
+          guard let self else { throw PortError(code: .notOpen, message: "\(port) is not open") }
+          try await self.write(bytes, to: port)
+        },
+        sensors: sensors.map(\.name), latest: { [weak self] sensor in await self?.latest(of: sensor) },
+        status: { [weak self] in await self?.statusDocument(of: name) ?? .null }, rpc: profile.rpc,
+        reboot: { [logind] () async throws(CommandError) in
+          guard profile.isOwn else { throw CommandError(.unavailable, "only the gateway itself restarts the board") }
+          try await logind.reboot()
+        },
+        programs: programs))
+  }
+
+  /// Ports a device may write to: the gateway's own to all, another to those that serve it alone.
+  private func ports(of profile: DeviceProfile) -> [String] {
+    configuration.ports.map(\.name).filter { port in
+      if profile.isOwn { return true }
+      let sensors = configuration.sensors.filter { $0.port == port }
+      return !sensors.isEmpty && sensors.allSatisfy { $0.device == profile.reference }
+    }
+  }
+
+  private func write(_ bytes: [UInt8], to port: String) async throws(PortError) {
+    guard let sampler = samplers.first(where: { $0.portName == port }) else {
+      throw PortError(code: .notOpen, message: "\(port) is not open")
+    }
+    try await sampler.write(bytes)
+  }
+
+  private func latest(of sensor: String) async -> [Reading]? {
+    for sampler in samplers {
+      if let found = await sampler.sensors.first(where: { $0.name == sensor }) {
+        return found.latest.map { Reading($0.key, $0.value) }
+      }
+    }
+    return nil
+  }
+}
