@@ -1,6 +1,7 @@
 internal import Configuration
 internal import EventLoop
 internal import Glibc
+internal import Telemetry
 internal import ThingsBoard
 
 /// Why a rollback command runs: `BAUDGATE_REASON` in its environment.
@@ -178,7 +179,7 @@ extension Installation {
   }
 
   private static func arguments(_ words: [String], _ file: String) -> [String] {
-    words.map { $0.replacing(PackageOptions.filePlaceholder, with: file) }
+    words.map { $0.substituting(PackageOptions.filePlaceholder, with: file) }
   }
 
   /// Small, and nothing of ours in it: no token, no state directory, no socket of the service manager.
