@@ -16,10 +16,10 @@ extension SensorOptions {
     let prefix = reader.boolean("prefix") ?? false
     let report = Self.report(&reader)
     let units = Self.units(&reader)
+    let filters = Self.filters(&reader, report)
     let staleAfter = reader.duration("stale_after", in: .seconds(1)...Self.greatestStaleAfter)
     let device = reader.nonEmptyString("device")
     let isEnabled = reader.boolean("enabled") ?? true
-    reader.notYet("filters", "filters")
     reader.notYet("interval", "polled sensors")
     guard let entry else {
       // The keys of an unknown protocol cannot be judged: `finish` would call all of them unknown.
@@ -31,7 +31,10 @@ extension SensorOptions {
     let naming = KeyNaming(sensor: name, hasPrefix: prefix, report: report)
     Self.checkName(name, naming, &reader)
     let settings = entry.decode(&reader, naming)
-    if let names = settings?.valueNames { Self.checkUnits(units, among: names, &reader) }
+    if let names = settings?.valueNames {
+      Self.checkUnits(units, among: names, &reader)
+      Self.check(filters, among: names, reader)
+    }
     guard reader.finish(hints: entry.hints), let port, let settings else { return nil }
 
     self.name = name
@@ -42,6 +45,7 @@ extension SensorOptions {
     self.prefix = prefix
     self.report = report
     self.units = Dictionary(units.map { ($0.name, $0.unit) }, uniquingKeysWith: { first, _ in first })
+    self.filters = filters.chains
     self.staleAfter = staleAfter
     self.settings = settings
     switch report {

@@ -24,6 +24,8 @@ public struct SensorOptions: Sendable, Equatable {
   public let report: Report
   /// Units by value name without prefix, as text for people.
   public let units: [String: String]
+  /// What happens to a value before it is sent, by its name without prefix; empty with `report: json`.
+  public let filters: [String: FilterChain]
   /// Without a sample for so long the sensor counts as stale; `nil`: never.
   public let staleAfter: Duration?
   /// What the protocol itself has to know.
@@ -36,7 +38,7 @@ public struct SensorOptions: Sendable, Equatable {
   public static func == (a: SensorOptions, b: SensorOptions) -> Bool {
     a.name == b.name && a.port == b.port && a.protocolName == b.protocolName && a.prefix == b.prefix
       && a.report == b.report && a.units == b.units && a.device == b.device && a.isEnabled == b.isEnabled
-      && a.staleAfter == b.staleAfter && areEqual(a.settings, b.settings)
+      && a.staleAfter == b.staleAfter && a.filters == b.filters && areEqual(a.settings, b.settings)
   }
 
   private static func areEqual<Settings: ProtocolSettings>(_ a: Settings, _ b: any ProtocolSettings) -> Bool {

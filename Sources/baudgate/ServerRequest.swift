@@ -14,9 +14,7 @@ struct ServerRequest {
   /// - Throws: `ValidationError` for a daemon that cannot be reached or a file that is not valid; `ExitCode` with the
   ///   reason on stderr where the request failed.
   func perform(_ configurationPath: String) throws -> JSON {
-    var surroundings = Surroundings.process
-    surroundings.readsTokens = false
-    guard case .success(let configuration) = GatewayConfiguration.load(path: configurationPath, in: surroundings) else {
+    guard let configuration = ConfigurationInUse.load(configurationPath) else {
       throw ValidationError(
         "\(configurationPath) is not valid; see `baudgate check --config \(configurationPath)`")
     }

@@ -14,9 +14,7 @@ struct Status: ParsableCommand {
   var json = false
 
   func run() throws {
-    var surroundings = Surroundings.process
-    surroundings.readsTokens = false
-    guard case .success(let configuration) = GatewayConfiguration.load(path: options.config, in: surroundings) else {
+    guard let configuration = ConfigurationInUse.load(options.config) else {
       throw ValidationError("\(options.config) is not valid; see `baudgate check --config \(options.config)`")
     }
     guard let path = configuration.controlSocket else {

@@ -133,7 +133,7 @@ import Testing
 
   /// Each key and word of a sensor that belongs to a later version is refused at its own place, once.
   @Test(arguments: [
-    ("filters: {}", "sensors.climate.filters"), ("report: attribute", "sensors.climate.report"),
+    ("report: attribute", "sensors.climate.report"),
     ("interval: 1s", "sensors.climate.interval"),
   ]) func sensorsOptionsOfLaterVersions(_ option: String, _ subject: String) throws {
     let found = errors(Sample.head + Sample.sensors.replacing("protocol: line", with: "protocol: line, \(option)"))

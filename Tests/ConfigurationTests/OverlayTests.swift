@@ -77,6 +77,22 @@ enum Overlaid {
     #expect(overlaid.warnings == plain.warnings)
   }
 
+  /// By value: those of other values stay, and an empty list takes the file's away.
+  @Test func laysFiltersOverFilters() throws {
+    let file = Overlaid.file.replacing("stale_after: 5m", with: "filters: {t: [{median: 5}], h: [{round: 1}]}")
+    let expected = Overlaid.file.replacing("stale_after: 5m", with: "filters: {t: [{deadband: 0.5}], h: [{round: 1}]}")
+    let overlay = #"{"sensors": {"climate": {"filters": {"t": [{"deadband": 0.5}]}}}}"#
+    #expect(try Overlaid.load(overlay, over: file).get().sensors == load(expected).get().sensors)
+    let none = #"{"sensors": {"climate": {"filters": {"t": []}}}}"#
+    let climate = try #require(try Overlaid.load(none, over: file).get().sensors.first)
+    #expect(SensorFilters(climate).isEmpty == false)
+    #expect(
+      Overlaid.errors(#"{"sensors": {"climate": {"filters": {"t": [{"median": 4}]}}}}"#) == [
+        "attribute baudgate, sensors.climate.filters.t[0].median: sensors.climate.filters.t[0].median is \"4\"; "
+          + "expected an odd number, of which one value is in the middle"
+      ])
+  }
+
   @Test func sectionsTheFileHasNotOrHasEmptyAreAdded() throws {
     let bare = Sample.head + Sample.sensors + "upload:\n"
     let overlaid = try Overlaid.load(#"{"upload": {"max_batch": 9}, "log": {"level": "error"}}"#, over: bare).get()

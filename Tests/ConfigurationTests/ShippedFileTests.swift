@@ -83,7 +83,8 @@ import ThingsBoard
     #expect(full.sensors.first?.staleAfter == .seconds(300))
     for option in [
       "name:", "state_directory:", "runtime_directory:", "baud:", "data_bits:", "parity:", "stop_bits:", "flow:",
-      "hupcl:", "prefix:", "report:", "units:", "scale:", "offset:", "stale_after:", "max_line:", "interval:",
+      "hupcl:", "prefix:", "report:", "units:", "filters:", "scale:", "offset:", "stale_after:", "max_line:",
+      "interval:",
       "max_batch:", "max_bytes:", "max_size:", "persist_after:", "memory:", "hot_directory:", "level:", "socket:",
       "chip:", "lines:", "relay:", "door:", "transport:", "link:", "tls:", "min_version:", "proxy:", "no_proxy:",
       "rpc:", "shared_attributes:", "alias:",
@@ -136,6 +137,11 @@ import ThingsBoard
       readings: [
         #"{"number":3,"level":1.82,"trend":"rising","pump":"ON"}"#
       ]),
+    Example(
+      file: "filters.yaml",
+      readings: [
+        #"{"temperature":21.5,"humidity":40,"door":"open"}"#
+      ]),
   ]
 
   @Test(arguments: examples) func readsTheLineInItsComment(_ example: Example) throws {
@@ -153,7 +159,9 @@ import ThingsBoard
       decoder.portOpened()
       decoder.feed(Array("\n\(line)\n".utf8), at: CaptureTime(milliseconds: 1, boottime: 1), into: &output)
       #expect(output.faults.map(\.fault.message) == [])
-      for (_, sample) in output.samples {
+      var filters = sensors.map(SensorFilters.init)
+      for (sensor, var sample) in output.samples {
+        filters[sensor].apply(to: &sample)
         var body: [UInt8] = []
         _ = appendValues(sample.readings, to: &body) { reading, _ in Issue.record("\(reading) cannot be sent") }
         found.append(String(decoding: body, as: UTF8.self))

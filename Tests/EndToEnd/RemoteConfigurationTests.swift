@@ -117,7 +117,7 @@ import Testing
     let gateway = try await Self.gateway()
     try await gateway.start()
     #expect(await gateway.isPolling(.pollAttributes))
-    for round in 1...10 {
+    for round in 1...4 {
       Self.set(#"{"sensors":{"line-sensor":{"scale":{"n":\#(round + 1)}}}}"#, on: gateway)
       #expect(await Self.becomes("applied", gateway), "round \(round): \(gateway.daemon.log.suffix(800))")
       try gateway.line.send("N=1\n")

@@ -28,10 +28,9 @@ private let mistakes = [
     options: "port: p\nprotocol: modbus_rtu\nunit: 1\nregisters: {}",
     messages: [#"3:13: sensors.s.protocol "modbus_rtu" is not supported yet by this version"#], head: ""),
   Mistake(
-    description: "options of a later version", options: "template: \"{t}\"\nfilters: {}\ninterval: 1s",
+    description: "options of a later version", options: "template: \"{t}\"\ninterval: 1s",
     messages: [
-      "5:3: sensors.s.filters is not supported yet by this version (filters)",
-      "6:3: sensors.s.interval is not supported yet by this version (polled sensors)",
+      "5:3: sensors.s.interval is not supported yet by this version (polled sensors)"
     ]),
   Mistake(
     description: "a device and a switch that are none", options: "template: \"{t}\"\ndevice: [d]\nenabled: off",
@@ -177,7 +176,7 @@ private let mistakes = [
     messages: [
       #"5:11: sensors.s.prefix is "yes"; expected true or false"#,
       #"6:16: sensors.s.stale_after is "5"; expected a duration from 1s to 30d such as 250ms, 5s, 10m or 1h"#,
-      #"7:3: unknown key "foo" in sensors.s; expected port, protocol, prefix, report, units, stale_after, device, enabled, max_line, scale, offset, template, …"#,
+      #"7:3: unknown key "foo" in sensors.s; expected port, protocol, prefix, report, units, filters, stale_after, device, enabled, max_line, scale, offset, …"#,
     ]),
 ]
 

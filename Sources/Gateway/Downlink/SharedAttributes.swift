@@ -62,6 +62,9 @@ actor SharedAttributes {
     return RereadSchedule(timing: timing, every: interval)
   }
 
+  /// Whether all were read once: before, what is known is a part.
+  var isRead: Bool { lastReading != nil }
+
   /// What is known, sorted by key.
   var values: [(String, JSON)] { table.values }
 
@@ -236,9 +239,10 @@ actor SharedAttributes {
         \(SharedAttributeTable.byteLimit / 1024) KiB); the others have no effect here; delete what is not needed
         """)
     }
-    guard !changes.isEmpty else { return }
+    // That there are none is news, too: what an earlier life knew may have been withdrawn.
+    guard !changes.isEmpty || isFirst else { return }
     // Values stay out of the log: they may be secrets.
-    if isFirst { log.info("\(changes.count) shared attributes were read") }
+    if isFirst && !changes.isEmpty { log.info("\(changes.count) shared attributes were read") }
     for change in changes where !isFirst {
       guard let suppressed = limiter.admit(change.key) else { continue }
       let key = quoted(change.key.utf8)

@@ -49,8 +49,10 @@ struct BaudgateLogHandler: LogHandler {
   private func write(_ level: Logger.Level, _ message: Logger.Message, _ extra: Logger.Metadata?) {
     let fields = metadata.merging(extra ?? [:]) { _, new in new }
       .map { (name: Self.fieldName($0.key), value: masked(oneLine("\($0.value)"))) }
+    // A logger of one of several devices says which in each line.
+    let device = metadata["device"].map { "\($0): " } ?? ""
     sink.write(
-      LogSink.Entry(priority: level.priority, message: masked(oneLine(message.description)), fields: fields))
+      LogSink.Entry(priority: level.priority, message: masked(oneLine(device + message.description)), fields: fields))
   }
 
   private func masked(_ text: String) -> String { secrets.masked(text) }

@@ -46,6 +46,8 @@ actor Sampler {
   private let stateChanged: @Sendable () -> Void
   /// `nil` for a port without a sensor: what it sends is dropped.
   private var decoder: (any PortDecoder)?
+  /// By sensor; empty where none of them filters.
+  private(set) var filters: [SensorFilters]
   private var output = DecoderOutput()
   private var limiter = LogLimiter<String>()
   private(set) var port: SerialPort?
@@ -66,6 +68,7 @@ actor Sampler {
     options = sensors
     self.log = log
     self.decoder = decoder
+    filters = Self.working(sensors.map(SensorFilters.init))
     self.sensors = sensors.map { SensorStatus(name: $0.name, units: $0.units, staleAfter: $0.staleAfter) }
   }
 
@@ -73,6 +76,10 @@ actor Sampler {
     var distinct: [Recorder] = []
     for recorder in recorders where !distinct.contains(where: { $0 === recorder }) { distinct.append(recorder) }
     return distinct
+  }
+
+  private static func working(_ filters: [SensorFilters]) -> [SensorFilters] {
+    filters.allSatisfy(\.isEmpty) ? [] : filters
   }
 
   /// Opens the port and keeps it open.
@@ -84,8 +91,8 @@ actor Sampler {
     port.assumeIsolated { $0.start() }
   }
 
-  /// Takes other sensors on the port as it is open. Of one with the same name the counters stay, and of its newest values
-  /// those it still sends.
+  /// Takes other sensors on the port as it is open. Of one with the same name the counters stay, of its newest values
+  /// those it still sends, and what its filters have seen where they are the same.
   ///
   /// What has arrived of a line is decoded with the rest of it by the new decoder where both cut the bytes alike; with
   /// another protocol, what comes up to the next beginning is lost. A line is never decoded by both.
@@ -102,6 +109,13 @@ actor Sampler {
       before.first { $0.0.name == sensor.name }.map { $0.1.kept(from: $0.0, for: sensor) }
         ?? SensorStatus(name: sensor.name, units: sensor.units, staleAfter: sensor.staleAfter)
     }
+    let known = options.indices.filter(filters.indices.contains).map { (options: options[$0], filters: filters[$0]) }
+    filters = Self.working(
+      sensors.map { sensor in
+        known.first {
+          $0.options.name == sensor.name && $0.options.prefix == sensor.prefix && $0.options.filters == sensor.filters
+        }?.filters ?? SensorFilters(sensor)
+      })
     options = sensors
     var decoder = decoder
     if let old = self.decoder { decoder?.takeOver(from: old) } else { decoder?.portOpened() }
@@ -140,6 +154,7 @@ actor Sampler {
     decoder?.feed(bytes, at: time, into: &output)
     for (sensor, fault) in output.faults { report(fault, of: sensor) }
     guard !output.samples.isEmpty else { return }
+    if !filters.isEmpty { filterSamples() }
     for (sensor, sample) in output.samples { note(sample, of: sensor) }
     record(output.samples)
   }
@@ -153,6 +168,13 @@ actor Sampler {
     for recorder in distinct {
       let own = samples.filter { recorders.indices.contains($0.sensor) && recorders[$0.sensor] === recorder }
       if !own.isEmpty { recorder.assumeIsolated { _ = $0.record(own) } }
+    }
+  }
+
+  /// A sample stays one when none of its readings is left: the sensor is not stale.
+  private func filterSamples() {
+    for index in output.samples.indices where filters.indices.contains(output.samples[index].sensor) {
+      filters[output.samples[index].sensor].apply(to: &output.samples[index].sample)
     }
   }
 

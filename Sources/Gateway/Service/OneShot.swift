@@ -1,4 +1,4 @@
-internal import Configuration
+public import Configuration
 internal import EventLoop
 internal import Glibc
 internal import Logging
@@ -9,6 +9,15 @@ internal import ThingsBoard
 public enum OneShot {
   /// How long a credential that is not there yet is asked for.
   static let patience = Duration.seconds(40)
+
+  /// The configuration a daemon runs with where its file cannot be used: the last good one.
+  ///
+  /// - Returns: `nil` where there is none, or where this user may not read it.
+  public static func lastGoodConfiguration(_ path: String) -> GatewayConfiguration? {
+    var surroundings = Surroundings.process
+    surroundings.readsTokens = false
+    return ConfigurationSource(path: path, in: surroundings).lastGood()?.configuration
+  }
 
   /// Carries out a request as the daemon's control socket takes it. Holds the state directory meanwhile, as a daemon does.
   ///

@@ -125,7 +125,8 @@ actor ServerLink {
   }
 
   private func tellSharedAttributes() {
-    guard let sharedAttributes else { return }
+    // A part would look as if the rest had been withdrawn.
+    guard let sharedAttributes, sharedAttributes.assumeIsolated({ $0.isRead }) else { return }
     events.sharedAttributes(sharedAttributes.assumeIsolated { $0.values })
   }
 
@@ -227,7 +228,7 @@ actor ServerLink {
   /// The shared attributes as they are known; `nil` while none have been read.
   var sharedValues: [(String, JSON)]? {
     get async {
-      guard let sharedAttributes, await sharedAttributes.status.lastReading != nil else { return nil }
+      guard let sharedAttributes, await sharedAttributes.isRead else { return nil }
       return await sharedAttributes.values
     }
   }
