@@ -11,6 +11,8 @@ internal import ThingsBoard
 actor Supervisor {
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
+  /// Time for a reload under way, the ladders and the updates to end at a stop.
+  static let changeLimit = Duration.seconds(3)
   /// Time for what comes down to end at a stop.
   static let downlinkLimit = Duration.seconds(6)
   /// Time for the queues' last write at a stop; a stalled card must not use up the service manager's patience.
@@ -207,10 +209,7 @@ actor Supervisor {
     ServiceManager.stopping(status: "stopping: \(reason)")
     log.notice("stopping: \(reason)")
     housekeeping = nil
-    await remote?.stop()
-    _ = await reloading?.value
-    await stopRecovery()
-    await stopUpdaters()
+    await within(Self.changeLimit, "ending reloads, ladders and updates") { [weak self] in await self?.endChanges() }
     let devices = devices
     await within(Self.downlinkLimit, "ending commands") {
       await Self.each(devices) { await $0.stopDownlink() }
@@ -233,6 +232,13 @@ actor Supervisor {
       delivered &+= await device.link?.uplinkStatus.delivered ?? 0
     }
     log.notice("stopped: \(delivered) records delivered since the start, \(kept) kept for the next one")
+  }
+
+  private func endChanges() async {
+    await remote?.stop()
+    _ = await reloading?.value
+    await stopRecovery()
+    await stopUpdaters()
   }
 
   /// All devices at once: each waits for the server, and none for another.
