@@ -111,9 +111,11 @@ extension Supervisor {
     guard !difference.isEmpty else { return ReloadOutcome() }
     resources.secrets.add(new.secrets)
     level.use(new.logLevel)
-    await changeDevices(difference)
+    await openDevices(difference.newDevices)
     if difference.sections.contains(.gpio) { await changeGPIO(new.gpio) }
     await changePorts(difference)
+    // Only now does nothing that is read belong to them any more.
+    await closeDevices(difference.goneDevices)
     await changeLinks(difference)
     if difference.sections.contains(.ota) { await changeUpdaters() }
     await changeRecovery()
@@ -123,22 +125,30 @@ extension Supervisor {
     return ReloadOutcome(changes: difference.summary, needsRestart: difference.restarts.map(\.rawValue))
   }
 
-  /// New devices accept readings from here on; those that are gone deliver what they can, and keep the rest.
-  private func changeDevices(_ difference: ConfigurationDifference) async {
-    for name in difference.goneDevices {
-      guard let device = devices.first(where: { $0.name == name }) else { continue }
-      devices.removeAll { $0 === device }
+  /// They accept readings from here on.
+  private func openDevices(_ names: [String]) async {
+    let profiles = configuration.profiles
+    for name in names {
+      if let profile = profiles.first(where: { $0.name == name }) { await open(profile) }
+    }
+  }
+
+  /// They deliver what they can, and keep the rest.
+  private func closeDevices(_ names: [String]) async {
+    let gone = devices.filter { names.contains($0.name) }
+    devices.removeAll { device in gone.contains { $0 === device } }
+    await Self.each(gone) { device in
       await device.disconnect()
       await device.close()
-      let kept = await device.queue.depth
-      if kept > 0 {
-        log.warning(
-          "device \(name) is gone from the configuration: \(kept) records stay in the state directory's queue")
-      }
     }
-    let profiles = configuration.profiles
-    for name in difference.newDevices {
-      if let profile = profiles.first(where: { $0.name == name }) { await open(profile) }
+    for device in gone {
+      let kept = await device.queue.depth
+      guard kept > 0 else { continue }
+      log.warning(
+        """
+        device \(device.name) is gone from the configuration: \(kept) records stay in the state directory's queue, and \
+        go out when it is back
+        """)
     }
   }
 
