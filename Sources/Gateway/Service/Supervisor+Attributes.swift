@@ -7,14 +7,19 @@ internal import Telemetry
 extension Supervisor {
   /// Client attributes of all devices: facts, ports and sensors. Only what has changed is sent.
   func publishFacts() async {
-    guard await own?.link != nil || devices.count > 1 else { return }
-    if facts == nil { facts = await resources.disk.run { BoardFacts.read() } }
-    if let time = bootTime.update() { facts?.bootTime = time }
-    await publishToAll()
+    await readFacts()
+    for device in devices { await publish(to: device) }
   }
 
-  private func publishToAll() async {
-    for device in devices { await publish(to: device) }
+  /// Of one device, whose link is new.
+  func publishFacts(to name: String) async {
+    await readFacts()
+    if let device = device(name) { await publish(to: device) }
+  }
+
+  private func readFacts() async {
+    if facts == nil { facts = await resources.disk.run { BoardFacts.read() } }
+    if let time = bootTime.update() { facts?.bootTime = time }
   }
 
   private func publish(to device: Device) async {
@@ -24,7 +29,7 @@ extension Supervisor {
 
   /// The ports and sensors of a device.
   private func attributes(of profile: DeviceProfile) -> [Reading] {
-    let sensors = configuration.enabledSensors.filter { $0.device == profile.reference }
+    let sensors = belongings.sensors(of: profile.name)
     let serving = Set(sensors.map(\.port))
     let ports = samplers.compactMap { $0.assumeIsolated { $0.portStatus } }
       .filter { profile.isOwn || serving.contains($0.name) }
@@ -47,7 +52,7 @@ extension Supervisor {
 
   /// A port was opened or lost.
   func portChanged() {
-    Task(executorPreference: loop) { await self.publishToAll() }
+    Task(executorPreference: loop) { await self.publishFacts() }
   }
 
   // MARK: GPIO
@@ -69,15 +74,15 @@ extension Supervisor {
   }
 
   func publishLevels(of name: String) async {
-    guard let device = devices.first(where: { $0.name == name }) else { return }
-    for line in configuration.gpio.lines where self.device(line.device) === device {
+    guard let device = device(name) else { return }
+    for line in belongings.lines(of: name) {
       if let value = levels[line.name] { await device.publish(pinAttribute(line, value)) }
     }
   }
 
   /// GPIO panels read client attributes that are named by pin.
   private func pinAttribute(_ line: GPIOLineOptions, _ value: Bool) -> [Reading] {
-    let lines = configuration.gpio.lines.filter { $0.device == line.device }
+    let lines = belongings.lines(of: line.device ?? DeviceProfile.ownName)
     return (try? Key(lines.pinName(of: line))).map { [Reading($0, .bool(value))] } ?? []
   }
 }

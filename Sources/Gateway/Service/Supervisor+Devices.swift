@@ -8,7 +8,7 @@ internal import ThingsBoard
 // MARK: - The devices and what their commands act upon
 extension Supervisor {
   /// Opens a device's queue.
-  func open(_ profile: DeviceProfile) async {
+  func open(_ profile: DeviceProfile) async -> Device {
     let name = profile.name
     let isOwn = profile.isOwn
     let events = Device.Events(
@@ -18,7 +18,7 @@ extension Supervisor {
       },
       contact: { [weak self] contact in self?.assumeIsolated { $0.recovery?.note(contact) } },
       delivered: { [weak self] began in if isOwn { self?.assumeIsolated { $0.remote?.delivered(began) } } })
-    devices.append(await Device.open(profile, resources, events: events))
+    return await Device.open(profile, resources, events: events)
   }
 
   /// - Throws: `SystemError` or `DeviceAPIError` where the process itself is short of something.
@@ -32,12 +32,12 @@ extension Supervisor {
 
   func device(_ name: String?) -> Device? {
     guard let name else { return own }
-    return devices.first { $0.name == name }
+    return places[name].map { devices[$0] }
   }
 
   private func connected(_ name: String) {
     Task(executorPreference: loop) {
-      await self.publishFacts()
+      await self.publishFacts(to: name)
       await self.publishLevels(of: name)
       if name == DeviceProfile.ownName { await self.changeUpdaters() }
       if name == DeviceProfile.ownName, await self.configuration.remote.isEnabled { await self.remote?.report() }
@@ -48,8 +48,8 @@ extension Supervisor {
 
   /// What carries out a device's commands. Another owner's device acts upon what belongs to it, and never upon the board.
   func router(for profile: DeviceProfile) -> CommandRouter {
-    let sensors = configuration.enabledSensors.filter { $0.device == profile.reference }
     let name = profile.name
+    let sensors = belongings.sensors(of: name)
     return CommandRouter(
       CommandContext(
         lines: gpio.map { DeviceLines(all: $0, device: profile.reference) },
@@ -71,8 +71,8 @@ extension Supervisor {
   private func ports(of profile: DeviceProfile) -> [String] {
     configuration.ports.map(\.name).filter { port in
       if profile.isOwn { return true }
-      let sensors = configuration.sensors.filter { $0.port == port }
-      return !sensors.isEmpty && sensors.allSatisfy { $0.device == profile.reference }
+      guard belongings.sensors(of: profile.name).contains(where: { $0.port == port }) else { return false }
+      return configuration.sensors.allSatisfy { $0.port != port || $0.device == profile.reference }
     }
   }
 

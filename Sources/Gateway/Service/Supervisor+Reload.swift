@@ -129,7 +129,7 @@ extension Supervisor {
   private func openDevices(_ names: [String]) async {
     let profiles = configuration.profiles
     for name in names {
-      if let profile = profiles.first(where: { $0.name == name }) { await open(profile) }
+      if let profile = profiles.first(where: { $0.name == name }) { devices.append(await open(profile)) }
     }
   }
 

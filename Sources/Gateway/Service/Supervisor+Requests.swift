@@ -79,9 +79,9 @@ extension Supervisor {
   /// What the command `getStatus` of a device shows: of another than the gateway's own only what belongs to it.
   func statusDocument(of name: String) async -> JSON {
     guard name != DeviceProfile.ownName else { return await statusDocument }
-    guard let device = devices.first(where: { $0.name == name }) else { return .null }
-    let lines = configuration.gpio.lines.filter { $0.device == name }.map(\.name)
-    let sensors = configuration.enabledSensors.filter { $0.device == name }.map(\.name)
+    guard let device = device(name) else { return .null }
+    let lines = belongings.lines(of: name).map(\.name)
+    let sensors = belongings.sensors(of: name).map(\.name)
     return StatusReport(
       started: started, summary: "device \(name)",
       samplers: await samplerParts(of: sensors), device: await device.status,

@@ -28,7 +28,10 @@ actor Supervisor {
 
   let loop: EventLoop
   let source: ConfigurationSource
-  var configuration: GatewayConfiguration
+  var configuration: GatewayConfiguration {
+    didSet { belongings = Belongings(configuration) }
+  }
+  private(set) var belongings: Belongings
   let resources: DeviceResources
   let level: LogLevel
   let log: Logger
@@ -41,7 +44,11 @@ actor Supervisor {
   private let linePool = BlockingPool(name: "gpio", threads: Supervisor.portThreadLimit)
 
   /// The gateway's own first.
-  var devices: [Device] = []
+  var devices: [Device] = [] {
+    didSet { places = Dictionary(devices.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first }) }
+  }
+  /// Where each device stands in `devices`.
+  private(set) var places: [String: Int] = [:]
   var access: ServerAccess?
   var gpio: GPIOController?
   var samplers: [Sampler] = []
@@ -89,6 +96,7 @@ actor Supervisor {
     self.loop = loop
     self.source = source
     configuration = remote.configuration
+    belongings = Belongings(remote.configuration)
     remoteRecord = remote.record
     fileBytes = loaded.bytes
     fileName = file
@@ -111,7 +119,9 @@ actor Supervisor {
 
   /// - Throws: `SystemError` or `DeviceAPIError` where the process itself is short of something.
   func start() async throws {
-    for profile in configuration.profiles { await open(profile) }
+    var opened: [Device] = []
+    for profile in configuration.profiles { opened.append(await open(profile)) }
+    devices = opened
     await startGPIO(configuration.gpio)
     // Before the links: they read from the card, and no reading has to wait for that.
     for (name, options) in configuration.ports { startSampler(name, options) }
