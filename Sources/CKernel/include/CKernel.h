@@ -6,6 +6,7 @@
 #include "detached.h"
 #include "gated.h"
 #include "gpio.h"
+#include "heap.h"
 #include "inotify.h"
 #include "mapping.h"
 #include "network.h"

@@ -122,6 +122,7 @@ extension Supervisor {
     await remote?.use(trialTime: new.remote.trialTime)
     await publishFacts()
     tellStatus()
+    Memory.giveBack()
     return ReloadOutcome(changes: difference.summary, needsRestart: difference.restarts.map(\.rawValue))
   }
 

@@ -129,6 +129,7 @@ actor Supervisor {
     try await connectAll()
     await startControl()
     try startHousekeeping()
+    Memory.giveBack()
     ServiceManager.ready(status: summary)
     if fileTrouble == nil {
       await keep(ConfigurationSource.Loaded(configuration: configuration, bytes: fileBytes))
