@@ -6,7 +6,11 @@ internal import ThingsBoard
 struct OutageLog {
   private let board: OutageBoard
   private var began: Duration?
+  /// Whether a cause of this way alone was told, and one that all devices share.
   private var isTold = false
+  private var isServerTold = false
+  /// Whether it is the server that fails.
+  private var isServerFailing = false
 
   /// - Parameter board: That of the server, which its ways share.
   init(_ board: OutageBoard = OutageBoard()) { self.board = board }
@@ -22,8 +26,14 @@ struct OutageLog {
       began = now
       board.oneBegan(at: now)
     }
+    let isServers = board.isServers(cause)
+    if isOutage && isServers && !isServerFailing {
+      isServerFailing = true
+      board.serverBegan(at: now)
+    }
     guard let suppressed = board.admit(cause, now: now) else { return nil }
-    if isOutage { isTold = true }
+    if isOutage && isServers { isServerTold = true }
+    if isOutage && !isServers { isTold = true }
     return suppressed
   }
 
@@ -34,9 +44,10 @@ struct OutageLog {
     guard let began else { return nil }
     self.began = nil
     board.oneEnded(at: now)
-    guard isTold else { return nil }
-    isTold = false
-    return now - began
+    if isServerFailing { board.serverEnded(at: now) }
+    let isNews = isTold || (isServerTold && board.tellsEnd)
+    (isTold, isServerTold, isServerFailing) = (false, false, false)
+    return isNews ? now - began : nil
   }
 }
 
@@ -57,24 +68,56 @@ final class OutageBoard: @unchecked Sendable {
   private var failing = 0
   private var recoveredAt: Duration?
   private let server: OutageBoard?
+  /// Ways of this device the server fails now.
+  private var failingAtServer = 0
+  /// The device whose ways tell of the outage's end: one of all.
+  private weak var teller: OutageBoard?
 
   /// - Parameter server: What all devices have told of the server; `nil` for a board of one's own.
   init(server: OutageBoard? = nil) { self.server = server }
 
-  fileprivate func oneBegan(at now: Duration) {
+  deinit {
+    // A device may go while its server is out of reach.
+    for _ in 0..<failingAtServer { server?.oneEnded(at: Uptime.monotonic) }
+  }
+
+  /// Whether a cause is told once for all devices.
+  fileprivate func isServers(_ cause: String) -> Bool { server != nil && !Self.ownCauses.contains(cause) }
+
+  fileprivate func serverBegan(at now: Duration) {
+    failingAtServer += 1
     server?.oneBegan(at: now)
+  }
+
+  fileprivate func serverEnded(at now: Duration) {
+    failingAtServer -= 1
+    server?.oneEnded(at: now)
+  }
+
+  /// Whether this device is the one that tells of the end of the server's outage: a hundred lines would say nothing more.
+  fileprivate var tellsEnd: Bool {
+    guard let server else { return true }
+    if server.teller == nil { server.teller = self }
+    return server.teller === self
+  }
+
+  fileprivate func oneBegan(at now: Duration) {
     if failing == 0, let recoveredAt, now - recoveredAt >= Self.settled { limiter = Self.makeLimiter() }
     failing += 1
   }
 
   fileprivate func oneEnded(at now: Duration) {
-    server?.oneEnded(at: now)
     failing -= 1
     if failing == 0 { recoveredAt = now }
   }
 
   fileprivate func admit(_ cause: String, now: Duration) -> Int? {
-    if let server, !Self.ownCauses.contains(cause) { return server.admit(cause, now: now) }
+    if let server, isServers(cause) {
+      guard let suppressed = server.admit(cause, now: now) else { return nil }
+      // Another outage, or the same that goes on: its end is news again.
+      server.teller = nil
+      return suppressed
+    }
     return limiter.admit(cause, now: now)
   }
 
