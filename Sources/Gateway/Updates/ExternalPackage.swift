@@ -29,7 +29,8 @@ actor ExternalPackage: PackageSource {
   private var isAnew = false
   private var end: Result<Int64, DeviceAPIError>?
   private var reader: CheckedContinuation<Void, Never>?
-  private var writer: CheckedContinuation<Void, Never>?
+  /// Where the download under way stands still while nobody wants more of it.
+  private var gate: Gate
 
   /// - Parameter limit: Bytes of the largest package that is taken.
   init(on loop: EventLoop, url: Secret, limit: Int64, fetch: @escaping Fetch) {
@@ -37,6 +38,7 @@ actor ExternalPackage: PackageSource {
     self.url = url
     self.limit = limit
     self.fetch = fetch
+    gate = Gate(on: loop)
   }
 
   deinit { download?.cancel() }
@@ -46,7 +48,7 @@ actor ExternalPackage: PackageSource {
   func part(at offset: Int64, atMost limit: Int, validator: String?) async throws(DeviceAPIError) -> PackagePart {
     if download == nil || position != offset { begin(at: offset, validator) }
     wanted = limit
-    resumeWriter()
+    turnGate()
     await withTaskCancellationHandler {
       while bytes.count < limit, end == nil, !isAnew, !Task.isCancelled {
         await withCheckedContinuation { reader = $0 }
@@ -69,7 +71,7 @@ actor ExternalPackage: PackageSource {
     let part = Array(bytes.prefix(limit))
     bytes.removeFirst(part.count)
     position += Int64(part.count)
-    resumeWriter()
+    turnGate()
     return PackagePart(bytes: part, total: total, validator: self.validator)
   }
 
@@ -78,7 +80,7 @@ actor ExternalPackage: PackageSource {
   private func begin(at offset: Int64, _ validator: String?) {
     drop()
     position = offset
-    let intake = Intake(package: self, round: round)
+    let intake = Intake(package: self, gate: gate, round: round)
     let (url, limit, fetch) = (url, limit, fetch)
     download = Task(executorPreference: loop) { [weak self, round] in
       let result: Result<Int64, DeviceAPIError>
@@ -100,7 +102,8 @@ actor ExternalPackage: PackageSource {
     bytes = []
     (total, validator, end) = (nil, nil, nil)
     isAnew = false
-    resumeWriter()
+    gate.assumeIsolated { $0.turn(isOpen: true) }
+    gate = Gate(on: loop)
   }
 
   private func ended(_ result: Result<Int64, DeviceAPIError>, _ round: Int) {
@@ -119,17 +122,16 @@ actor ExternalPackage: PackageSource {
     resumeReader()
   }
 
-  private func received(_ piece: [UInt8], _ round: Int) async {
+  private func received(_ piece: [UInt8], _ round: Int) {
     guard round == self.round else { return }
     bytes += piece
     if bytes.count >= wanted { resumeReader() }
-    while round == self.round, bytes.count >= wanted, !Task.isCancelled {
-      await withTaskCancellationHandler {
-        await withCheckedContinuation { writer = $0 }
-      } onCancel: {
-        loop.execute { self.assumeIsolated { $0.resumeWriter() } }
-      }
-    }
+    turnGate()
+  }
+
+  private func turnGate() {
+    let isOpen = bytes.count < wanted
+    gate.assumeIsolated { $0.turn(isOpen: isOpen) }
   }
 
   private func resumeReader() {
@@ -138,18 +140,50 @@ actor ExternalPackage: PackageSource {
     continuation?.resume()
   }
 
-  private func resumeWriter() {
-    let continuation = writer
-    writer = nil
-    continuation?.resume()
-  }
-
   /// Takes a download's bytes.
   struct Intake: PackageReceiver {
     fileprivate weak var package: ExternalPackage?
+    fileprivate let gate: Gate
     fileprivate let round: Int
 
     func begin(_ start: PackageStart) async throws(Never) { await package?.started(start, round) }
-    func receive(_ bytes: [UInt8]) async throws(Never) { await package?.received(bytes, round) }
+    func receive(_ bytes: [UInt8]) async throws(Never) {
+      await package?.received(bytes, round)
+      // Without holding the package: one that is given up ends its download.
+      await gate.pass()
+    }
+  }
+
+  /// Holds a download up.
+  fileprivate actor Gate {
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    private let loop: EventLoop
+    private var isOpen = true
+    private var waiter: CheckedContinuation<Void, Never>?
+
+    init(on loop: EventLoop) { self.loop = loop }
+
+    func turn(isOpen: Bool) {
+      self.isOpen = isOpen
+      if isOpen { wake() }
+    }
+
+    /// Returns when the gate is open, or the task cancelled.
+    func pass() async {
+      while !isOpen, !Task.isCancelled {
+        await withTaskCancellationHandler {
+          await withCheckedContinuation { waiter = $0 }
+        } onCancel: {
+          loop.execute { self.assumeIsolated { $0.wake() } }
+        }
+      }
+    }
+
+    private func wake() {
+      let continuation = waiter
+      waiter = nil
+      continuation?.resume()
+    }
   }
 }
