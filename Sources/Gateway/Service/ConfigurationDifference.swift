@@ -77,7 +77,7 @@ struct ConfigurationDifference: Sendable, Equatable {
     if old.queue.hotDirectory != new.queue.hotDirectory { restarts.append(.hotDirectory) }
     commands =
       sections.contains(.rpc) || !Self.areSame(old.ports.map(\.name), new.ports.map(\.name))
-      || !Self.areSame(old.sensors.map(\.name), new.sensors.map(\.name))
+      || Self.owners(old) != Self.owners(new)
       || old.gpio.lines.isEmpty != new.gpio.lines.isEmpty
   }
 
@@ -148,6 +148,14 @@ struct ConfigurationDifference: Sendable, Equatable {
       new.map(name).filter { before[$0] == nil }, old.map(name).filter { !after.contains($0) },
       new.filter { entry in before[name(entry)].map { $0 != entry } ?? false }.map(name)
     )
+  }
+
+  /// Whose each sensor is, where, and whether it is read: a device's commands reach its own alone.
+  private static func owners(_ configuration: GatewayConfiguration) -> Set<[String?]> {
+    // The gateway's own commands reach every port; where there are other devices, a port is its sensors' owner's.
+    let isShared = !configuration.devices.isEmpty
+    return Set(
+      configuration.sensors.map { [$0.name, $0.device, isShared ? $0.port : nil, $0.isEnabled ? nil : "off"] })
   }
 
   private static func areSame(_ old: [String], _ new: [String]) -> Bool { Set(old) == Set(new) }
