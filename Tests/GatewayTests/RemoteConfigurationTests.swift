@@ -65,6 +65,7 @@ import Testing
         apply: { overlay in
           self.notes.withLock { $0.applied.append(overlay) }
           self.applied.add()
+          return []
         },
         publish: { readings in
           let state = readings.first { $0.key.name == RemoteConfiguration.stateKey }?.value

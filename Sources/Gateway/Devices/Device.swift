@@ -155,6 +155,9 @@ actor Device {
 
   /// Gives the link up; what is not delivered yet stays in the queue.
   func disconnect() async {
+    linking?.cancel()
+    // A link that is just being made must not begin to deliver beside the next one.
+    await linking?.value
     await stopDownlink()
     await stopUplink()
     await queue.setOnAppend(nil)

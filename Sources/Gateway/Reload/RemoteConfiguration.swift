@@ -22,8 +22,8 @@ actor RemoteConfiguration {
   struct Actions: Sendable {
     /// Checks the file with an overlay laid over it; says what is wrong.
     var check: @Sendable (JSON) async -> [String]
-    /// Uses the file with this overlay from now on, or alone.
-    var apply: @Sendable (JSON?) async -> Void
+    /// Uses the file with this overlay from now on, or alone; says why it could not.
+    var apply: @Sendable (JSON?) async -> [String]
     /// Reports client attributes.
     var publish: @Sendable ([Reading]) -> Void
   }
@@ -111,7 +111,7 @@ actor RemoteConfiguration {
       await save()
       if wasInUse {
         log.notice("the server has withdrawn the remote configuration: the file alone counts")
-        await actions.apply(nil)
+        _ = await actions.apply(nil)
       }
       return report()
     }
@@ -148,7 +148,18 @@ actor RemoteConfiguration {
       return report()
     }
     log.notice("the remote configuration is used, on trial for \(trialTime.forHumans)")
-    await actions.apply(overlay)
+    let errors = await actions.apply(overlay)
+    guard errors.isEmpty else {
+      // The file was read again since the check. What is not in use must not be proved.
+      for error in errors { log.error("\(error)") }
+      if record.trial == overlay {
+        record = before
+        record.refuse(overlay, errors.joined(separator: "\n"))
+        await save()
+      }
+      return report()
+    }
+    guard record.trial == overlay else { return report() }
     usedSince = Uptime.monotonic
     if timer == nil {
       timer = try? TimerSource(loop, clock: .boottime, accuracy: trialTime / 20) { [weak self] in
@@ -194,7 +205,7 @@ actor RemoteConfiguration {
     record.rollBack(words)
     await save()
     log.error("the remote configuration is taken back: \(words)")
-    await actions.apply(record.good)
+    _ = await actions.apply(record.good)
     report()
   }
 
@@ -211,6 +222,14 @@ actor RemoteConfiguration {
     record.refuse(current, errors.joined(separator: "\n"))
     await save()
     report()
+  }
+
+  /// The file has switched it off: a trial ends without a finding, and what was proved waits for the day it is on again.
+  func switchOff() async {
+    endTrial()
+    guard record.trial != nil else { return }
+    record.dropTrial()
+    await save()
   }
 
   func stop() async {

@@ -102,6 +102,12 @@ struct RemoteConfigurationRecord: Sendable, Equatable {
     error = String(words.prefix(Self.errorLimit))
   }
 
+  /// What is on trial is neither proved nor refused.
+  mutating func dropTrial() {
+    trial = nil
+    state = good == nil ? .none : .applied
+  }
+
   /// The server has withdrawn its overlay: the file alone counts.
   mutating func clear() { self = RemoteConfigurationRecord() }
 }

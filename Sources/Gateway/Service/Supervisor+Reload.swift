@@ -34,6 +34,8 @@ extension Supervisor {
     (fileBytes, fileName, fileTrouble) = (file.bytes, source.path, nil)
     for warning in file.configuration.warnings { log.warning("\(warning)") }
     let outcome = await apply(await merged(file).configuration)
+    // Not used, so not known to be good.
+    guard outcome.errors.isEmpty else { return outcome }
     await keep(file)
     log.notice("\(source.path) was read again: \(outcome.words)")
     return outcome
@@ -78,8 +80,12 @@ extension Supervisor {
   }
 
   /// Uses the file in use with another overlay, or alone.
-  func apply(overlay: JSON?) async {
+  ///
+  /// - Returns: Why it was not.
+  func apply(overlay: JSON?) async -> [String] {
     await oneAtATime { supervisor in
+      // Switched off by a reload meanwhile.
+      guard await supervisor.configuration.remote.isEnabled else { return ReloadOutcome() }
       switch await supervisor.checked(overlay) {
       case .success(let loaded):
         let outcome = await supervisor.apply(loaded.configuration)
@@ -87,7 +93,7 @@ extension Supervisor {
         return outcome
       case .failure(let errors): return ReloadOutcome(errors: errors.lines)
       }
-    }
+    }.errors
   }
 
   // MARK: Changing what differs
@@ -95,8 +101,10 @@ extension Supervisor {
   /// Waits for the change under way, then makes the next.
   @discardableResult
   private func oneAtATime(_ body: @escaping @Sendable (Supervisor) async -> ReloadOutcome) async -> ReloadOutcome {
-    let before = reloading
+    let (before, starting) = (reloading, starting)
     let task = Task(executorPreference: loop) {
+      // The server's attributes, or a signal, may come before all devices are connected.
+      _ = await starting?.result
       _ = await before?.value
       return await body(self)
     }
@@ -119,11 +127,19 @@ extension Supervisor {
     await changeLinks(difference)
     if difference.sections.contains(.ota) { await changeUpdaters() }
     await changeRecovery()
-    await remote?.use(trialTime: new.remote.trialTime)
+    await changeRemote(difference)
     await publishFacts()
     tellStatus()
     Memory.giveBack()
     return ReloadOutcome(changes: difference.summary, needsRestart: difference.restarts.map(\.rawValue))
+  }
+
+  private func changeRemote(_ difference: ConfigurationDifference) async {
+    guard difference.sections.contains(.remote) else { return }
+    await remote?.use(trialTime: configuration.remote.trialTime)
+    guard configuration.remote.isEnabled else { await remote?.switchOff(); return }
+    // Told again only when they change.
+    if let values = await own?.link?.sharedValues { sharedAttributesChanged(values) }
   }
 
   /// They accept readings from here on.
@@ -186,21 +202,31 @@ extension Supervisor {
       if difference.server { access = try ServerAccess(on: loop, configuration.server) }
       guard let access else { return }
       let profiles = configuration.profiles
+      var replaced: [Device] = []
+      for profile in profiles {
+        guard let device = device(profile.name), await !stays(device, profile, difference) else { continue }
+        replaced.append(device)
+      }
+      // All at once: each may wait for a server that is out of reach.
+      await Self.each(replaced) { await $0.disconnect() }
       for (index, profile) in profiles.enumerated() {
-        guard let device = devices.first(where: { $0.name == profile.name }) else { continue }
-        let before = await device.profile
-        let isConnected = await device.identity != nil
-        if isConnected && before.identity == profile.identity && !difference.server {
-          if before == profile && !difference.commands && !difference.sections.contains(.gpio) { continue }
-          try await device.use(profile, router: router(for: profile))
-        } else {
-          await device.disconnect()
+        guard !isStopping else { return }
+        guard let device = device(profile.name) else { continue }
+        if replaced.contains(where: { $0 === device }) {
           try await device.use(profile, router: router(for: profile))
           try await device.connect(access, router: router(for: profile), index: index, of: profiles.count)
+        } else if await device.profile != profile || difference.commands || difference.sections.contains(.gpio) {
+          try await device.use(profile, router: router(for: profile))
         }
       }
     } catch {
       log.critical("the way to the server cannot be set up: \(error); readings are kept; restart baudgated")
     }
+  }
+
+  /// Whether a device keeps the way to the server it has.
+  private func stays(_ device: Device, _ profile: DeviceProfile, _ difference: ConfigurationDifference) async -> Bool {
+    guard await device.identity != nil, !difference.server else { return false }
+    return await device.profile.identity == profile.identity
   }
 }

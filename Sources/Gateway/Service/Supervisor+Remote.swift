@@ -10,7 +10,7 @@ extension Supervisor {
       trialTime: configuration.remote.trialTime, log: log,
       actions: RemoteConfiguration.Actions(
         check: { [weak self] overlay in await self?.errors(of: overlay) ?? [] },
-        apply: { [weak self] overlay in await self?.apply(overlay: overlay) },
+        apply: { [weak self] overlay in await self?.apply(overlay: overlay) ?? [] },
         publish: { [weak self] readings in self?.assumeIsolated { $0.own?.assumeIsolated { $0.publish(readings) } } }))
   }
 

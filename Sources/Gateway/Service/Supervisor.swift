@@ -63,6 +63,8 @@ actor Supervisor {
   var levels: [String: Bool] = [:]
   /// What is wrong with the configuration file, where another is used in its place.
   var fileTrouble: String?
+  /// The start: nothing is changed before it is over.
+  private(set) var starting: Task<Void, any Error>?
   /// The reload under way; the next one waits for it.
   var reloading: Task<ReloadOutcome, Never>?
   /// The file in use, and where it was read: what the server sets is laid over it.
@@ -119,6 +121,12 @@ actor Supervisor {
 
   /// - Throws: `SystemError` or `DeviceAPIError` where the process itself is short of something.
   func start() async throws {
+    let task = Task(executorPreference: loop) { try await self.startAll() }
+    starting = task
+    try await task.value
+  }
+
+  private func startAll() async throws {
     var opened: [Device] = []
     for profile in configuration.profiles { opened.append(await open(profile)) }
     devices = opened
