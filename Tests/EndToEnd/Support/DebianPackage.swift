@@ -37,7 +37,11 @@ enum DebianPackage {
     }
     let build = try DaemonProcess.run(
       ["/bin/sh", "-c", "cd '\(checkout)' && exec scripts/deb \(version)"],
-      environment: ["PATH": "/usr/bin:/bin", "RELEASE": release, "DIST": scratch.file("dist")])
+      environment: [
+        "PATH": "/usr/bin:/bin", "RELEASE": release, "DIST": scratch.file("dist"),
+        // A tenth of the time.
+        "DPKG_DEB_COMPRESSOR_TYPE": "gzip", "DPKG_DEB_COMPRESSOR_LEVEL": "1",
+      ])
     let files = (try? FileManager.default.contentsOfDirectory(atPath: scratch.file("dist"))) ?? []
     guard build.status == 0, let name = files.first(where: { $0.hasPrefix("baudgate_\(version)_") }) else {
       throw DaemonProcess.Failure("scripts/deb (\(build.status)): \(build.output)\(build.errors)")
