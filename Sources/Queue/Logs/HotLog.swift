@@ -9,6 +9,9 @@ internal import Glibc
 struct HotLog: Sendable {
   /// Bytes after which a segment is done.
   static let segmentSize = 256 * 1024
+  /// Bytes after which a segment is emptied where nothing in it waits: many devices have one each, and all of them lie
+  /// in memory.
+  static let idleSize = 16 * 1024
   /// Bytes it may take while the card does not take them over; beyond it the oldest segment goes.
   static let limit = 16 << 20
 
@@ -51,7 +54,7 @@ struct HotLog: Sendable {
   /// Writes whole records with one write(2).
   ///
   /// - Parameters:
-  ///   - released: What is acknowledged or on the card: a full segment without anything beyond it is used again.
+  ///   - released: What is acknowledged or on the card: a segment of `idleSize` without anything beyond it is used again.
   ///   - mayReuse: Whether nobody else is reading the files.
   /// - Throws: `SystemError`; nothing was appended then.
   mutating func append(
@@ -82,8 +85,9 @@ struct HotLog: Sendable {
     for count: Int, first: UInt64, released: UInt64, mayReuse: Bool
   ) throws(SystemError) {
     if active >= 0, let last = segments.last {
-      if last.size == 0 || last.size + count <= Self.segmentSize { return }
-      if mayReuse, last.last <= released, segments.count == 1 {
+      let isDone = mayReuse && last.last <= released && segments.count == 1
+      if last.size == 0 || last.size + count <= (isDone ? Self.idleSize : Self.segmentSize) { return }
+      if isDone {
         try fileSystem.truncate(active, to: 0)
         forgetFirst()
         var empty = Segment(name: last.name)
