@@ -9,21 +9,26 @@ public struct Secret: Sendable, Equatable, CustomStringConvertible, CustomDebugS
   /// The secret itself; only for the wire.
   public func reveal() -> String { value }
 
-  public var description: String { "‹secret›" }
+  /// What stands where a secret was.
+  public static let mask = "‹secret›"
+
+  public var description: String { Self.mask }
   public var debugDescription: String { description }
   public var customMirror: Mirror { Mirror(self, children: []) }
 
   /// `text` with every occurrence of the secret masked, percent-encoded and JSON-escaped ones too: servers and proxies
   /// repeat paths and bodies in what they say.
   public func masked(in text: String) -> String {
-    var masked = Self.replacing(value, in: text, with: description)
+    spellings.reduce(text) { Self.replacing($1, in: $0, with: Self.mask) }
+  }
+
+  /// How the secret may stand in a text, itself first; none where it is empty.
+  public var spellings: [String] {
+    guard !value.isEmpty else { return [] }
     var literal: [UInt8] = []
     value.appendJSON(to: &literal)
     let escaped = String(decoding: literal.dropFirst().dropLast(), as: UTF8.self)
-    for other in [percentEncoded(value), escaped] where other != value {
-      masked = Self.replacing(other, in: masked, with: description)
-    }
-    return masked
+    return [value] + [percentEncoded(value), escaped].filter { $0 != value }
   }
 
   /// Compares bytes: by character, a combining mark behind a secret would hide it.

@@ -8,21 +8,19 @@ final class SecretRegistry: Sendable {
   /// devices as one gateway may have, and room for reloads.
   static let limit = 8192
 
-  private let secrets: Mutex<[Secret]>
+  private let table = Mutex(SecretTable())
 
-  init(_ secrets: [Secret] = []) { self.secrets = Mutex(Array(secrets.prefix(Self.limit))) }
+  init(_ secrets: [Secret] = []) { add(secrets) }
 
   func add(_ secret: Secret) { add([secret]) }
 
   /// Those of another configuration; the earlier ones stay, since lines of before are still on their way.
   func add(_ more: [Secret]) {
-    secrets.withLock { secrets in
-      for secret in more where secrets.count < Self.limit && !secrets.contains(secret) { secrets.append(secret) }
+    table.withLock { table in
+      for secret in more where table.count < Self.limit { table.add(secret) }
     }
   }
 
   /// `text` with every secret masked.
-  func masked(_ text: String) -> String {
-    secrets.withLock { $0 }.reduce(text) { $1.masked(in: $0) }
-  }
+  func masked(_ text: String) -> String { table.withLock { $0 }.masked(text) }
 }
