@@ -41,11 +41,29 @@ def threads(pid):
     return len(os.listdir(f"/proc/{pid}/task"))
 
 
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def connections(pid, port):
+    """TCP connections a process has to a port, by the sockets among its descriptors."""
+    sockets = set()
+    for descriptor in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            sockets.add(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
+        except FileNotFoundError:
+            continue
+    with open(f"/proc/{pid}/net/tcp") as file:
+        rows = [line.split() for line in file.readlines()[1:]]
+    return sum(row[2].endswith(f":{port:04X}") and f"socket:[{row[9]}]" in sockets for row in rows)
+
+
 def memory(pid):
-    """Bytes: proportional and resident set now, the highest resident set so far."""
+    """Bytes: proportional and resident set now, of the former what no file is behind, the highest resident set so far."""
     rollup = fields(f"/proc/{pid}/smaps_rollup")
     return {
         "pss": rollup["Pss"] * 1024,
+        "pss_anonymous": rollup["Pss_Anon"] * 1024,
         "rss": rollup["Rss"] * 1024,
         "peak_rss": fields(f"/proc/{pid}/status")["VmHWM"] * 1024,
     }

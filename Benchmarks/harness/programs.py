@@ -32,6 +32,28 @@ class Daemon:
             f"state_directory: {state}\nruntime_directory: {runtime}\n"
             f"gpio: {{chip: 'simulated:{chip}', lines: {{relay: {{line: 23, direction: output}}}}}}\n")
 
+    def start_devices(self, place, url, lines, count, per_port, polls):
+        """With `count` devices, the gateway's own among them, `per_port` of them on each line, whose sensor sends `N=…`."""
+        downlink = "" if polls else "downlink: {rpc: off, shared_attributes: off}\n"
+
+        def configure(state, runtime):
+            text = f"server:\n  url: {url}\ndevice:\n  token: {TOKEN}\n{downlink}"
+            if count > 1:
+                text += "devices:\n"
+            for index in range(1, count):
+                text += f"  d{index}: {{token: {TOKEN}_{index:04}}}\n"
+            text += f"state_directory: {state}\nruntime_directory: {runtime}\nports:\n"
+            for line in lines:
+                text += f"  {line.name}: {{path: {line.path}, baud: 115200}}\n"
+            text += "sensors:\n"
+            for index in range(count):
+                owner = f", device: d{index}" if index else ""
+                text += f"  s{index}: {{port: {lines[index // per_port].name}, protocol: line, "
+                text += f'template: "{index}={{v}}"{owner}}}\n'
+            return text
+
+        return self.run(place, configure)
+
     def run(self, place, configure):
         state, runtime = place.disk("state"), place.memory("run")
         configuration = os.path.join(place.memory("etc"), "baudgate.yaml")

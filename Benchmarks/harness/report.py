@@ -47,6 +47,7 @@ class Row:
 
 
 MEGABYTE = 1e6
+KIBIBYTE = 1024
 
 
 def rows(results):
@@ -88,11 +89,36 @@ def rows(results):
     for situation, day in results.get("volume", {}).items():
         found.append(Row(f"requests a day, {situation}", day["requests"], digits=0))
         found.append(Row(f"bytes a day, {situation}", day["bytes"] / MEGABYTE, unit="MB", digits=2))
+    found += [row for situation in results.get("devices", {}).items() for row in device_rows(*situation)]
     if ready := results.get("ready"):
         found.append(Row(f"exec to READY=1, median of {ready['starts']}", ready["median_ms"], unit="ms", aim=50))
     if size := results.get("size"):
         found.append(Row("stripped program", size / MEGABYTE, unit="MB", aim=12))
     return found
+
+
+def device_rows(situation, measured):
+    """What one more of many devices costs, which has an aim."""
+    return [
+        Row(f"PSS per device, {situation}, {state}", measured[state]["per_device"] / KIBIBYTE, unit="KB", aim=40)
+        for state in ("idle", "1 value/s") if "per_device" in measured[state]
+    ]
+
+
+def device_table(results):
+    """What a process with many devices has and does; `None` where that was not measured."""
+    if not (situations := results.get("devices")):
+        return None
+    lines = [["devices", "PSS", "RSS", "CPU", "wake-ups", "requests", "connections", "descriptors", "threads"]]
+    for situation, measured in situations.items():
+        for state in ("idle", "1 value/s"):
+            seen = measured[state]
+            lines.append([
+                f"{situation}, {state}", f"{seen['pss'] / MEGABYTE:.1f} MB", f"{seen['rss'] / MEGABYTE:.1f} MB",
+                f"{seen['cpu_ms_per_second']:.1f} ms/s", f"{seen['wake_ups_per_second']:.1f}/s",
+                f"{seen['requests_per_second']:.1f}/s",
+                *(f"{seen[count]}" for count in ("connections", "descriptors", "threads"))])
+    return aligned(lines)
 
 
 def note(results):
@@ -105,11 +131,15 @@ def note(results):
 
 
 def table(found):
-    lines = [["figure", "baudgated", "C program", "ratio", "aim"]] + [row.cells() for row in found]
-    widths = [max(len(line[column]) for line in lines) for column in range(5)]
+    return aligned([["figure", "baudgated", "C program", "ratio", "aim"]] + [row.cells() for row in found], "l")
+
+
+def aligned(lines, last="r"):
+    """Lines of cells as text, the first of them a heading; `last` is the side the last column keeps to."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     text = []
     for line in lines:
         first, *rest = (cell.ljust(w) if not i else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths)))
-        text.append("  ".join([first, *rest[:-1], line[-1]]).rstrip())
+        text.append("  ".join([first, *rest[:-1], line[-1] if last == "l" else rest[-1]]).rstrip())
     text.insert(1, "-" * max(map(len, text)))
     return "\n".join(text)
