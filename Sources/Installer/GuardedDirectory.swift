@@ -112,7 +112,7 @@ struct GuardedDirectory: ~Copyable {
     try check("fsync \(path)") { fsync(descriptor) }
   }
 
-  /// A lock for as long as the process lives, flock(2).
+  /// A lock until `unlock`, or until the process ends, flock(2).
   ///
   /// - Returns: Its descriptor; `nil` where another process holds it.
   func lock(_ name: String) throws(SystemError) -> CInt? {
@@ -123,6 +123,12 @@ struct GuardedDirectory: ~Copyable {
     close(file)
     if error == EWOULDBLOCK { return nil }
     throw SystemError("flock \(path)/\(name)", errno: error)
+  }
+
+  /// Gives a lock back. Closing alone would leave it with a child that was just forked and has not closed its copy yet.
+  static func unlock(_ file: CInt) {
+    flock(file, LOCK_UN)
+    close(file)
   }
 
   private func unlink(_ name: String) throws(SystemError) {

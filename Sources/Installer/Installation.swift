@@ -22,7 +22,7 @@ struct Installation: ~Copyable {
     self.lock = lock
   }
 
-  deinit { close(lock) }
+  deinit { GuardedDirectory.unlock(lock) }
 
   mutating func run() throws(InstallerError) {
     try readRecord()
