@@ -64,16 +64,16 @@ struct SensorList {
   private func checkProtocols(_ diagnostics: Diagnostics) {
     var first: [String: Entry] = [:]
     for entry in entries {
-      guard let options = entry.options else { continue }
-      guard let other = first[options.port], let spoken = other.options?.protocolName else {
-        first[options.port] = entry
+      guard let options = entry.options, let port = options.port else { continue }
+      guard let other = first[port], let spoken = other.options?.protocolName else {
+        first[port] = entry
         continue
       }
       guard spoken != options.protocolName else { continue }
       diagnostics.error(
         at: entry.node.value.member("protocol") ?? entry.node.key,
         "\(entry.node.path).protocol is \(quoted(options.protocolName)), but \(other.node.path) on line "
-          + "\(other.node.key.line) speaks \(quoted(spoken)) on the same port \(quoted(options.port))")
+          + "\(other.node.key.line) speaks \(quoted(spoken)) on the same port \(quoted(port))")
     }
   }
 }

@@ -4,15 +4,24 @@ public import YAML
 extension SensorOptions {
   /// The longest `stale_after`.
   public static let greatestStaleAfter = Duration.seconds(30 * 24 * 3600)
+  /// Of polled sensors. The least keeps a bus and the loop from doing nothing else.
+  public static let intervalRange = Duration.milliseconds(10) ... .seconds(24 * 3600)
+  /// Where a polled sensor has no `interval`.
+  public static let defaultInterval = Duration.seconds(10)
 
   /// Reads one entry of `sensors:`; what is wrong goes to the reader's diagnostics.
   ///
   /// - Parameter name: The entry's name.
   /// - Returns: `nil`, and at least one message, when the entry cannot be used.
   public init?(from reader: inout MappingReader, name: String) {
-    reader.require("port", "protocol")
-    let port = reader.requiredString("port")
     let entry = Self.protocolEntry(&reader)
+    let hasPort = entry?.source.hasPort ?? true
+    if hasPort { reader.require("port", "protocol") } else { reader.require("protocol") }
+    let port = hasPort ? reader.requiredString("port") : nil
+    if !hasPort, reader.has("port") {
+      reader.error(
+        at: "port", "\(reader.path(of: "port")) does not belong here: \(entry?.name ?? "") reads files of the kernel")
+    }
     let prefix = reader.boolean("prefix") ?? false
     let report = Self.report(&reader)
     let units = Self.units(&reader)
@@ -20,7 +29,7 @@ extension SensorOptions {
     let staleAfter = reader.duration("stale_after", in: .seconds(1)...Self.greatestStaleAfter)
     let device = reader.nonEmptyString("device")
     let isEnabled = reader.boolean("enabled") ?? true
-    reader.notYet("interval", "polled sensors")
+    let interval = Self.interval(&reader, entry)
     guard let entry else {
       // The keys of an unknown protocol cannot be judged: `finish` would call all of them unknown.
       Self.reportMissing("port", &reader)
@@ -35,7 +44,7 @@ extension SensorOptions {
       Self.checkUnits(units, among: names, &reader)
       Self.check(filters, among: names, reader)
     }
-    guard reader.finish(hints: entry.hints), let port, let settings else { return nil }
+    guard reader.finish(hints: entry.hints), !hasPort || port != nil, let settings else { return nil }
 
     self.name = name
     self.port = port
@@ -46,12 +55,24 @@ extension SensorOptions {
     self.report = report
     self.units = Dictionary(units.map { ($0.name, $0.unit) }, uniquingKeysWith: { first, _ in first })
     self.filters = filters.chains
+    self.interval = interval
     self.staleAfter = staleAfter
     self.settings = settings
     switch report {
     case .telemetry: keys = settings.valueNames?.compactMap { try? naming.key($0) }
     case .json: keys = (try? Key(name)).map { [$0] }
     }
+  }
+
+  private static func interval(_ reader: inout MappingReader, _ entry: ProtocolEntry?) -> Duration? {
+    guard let entry, !entry.source.isPolled else {
+      return reader.duration("interval", in: intervalRange) ?? (entry == nil ? nil : defaultInterval)
+    }
+    if reader.has("interval") {
+      reader.error(
+        at: "interval", "\(reader.path(of: "interval")) does not belong here: \(entry.name) sends by itself")
+    }
+    return nil
   }
 
   private static func protocolEntry(_ reader: inout MappingReader) -> ProtocolEntry? {

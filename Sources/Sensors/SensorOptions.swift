@@ -12,8 +12,8 @@ public struct SensorOptions: Sendable, Equatable {
   }
 
   public let name: String
-  /// The name of its port under `ports:`.
-  public let port: String
+  /// The name of its port under `ports:`; `nil` for a sensor that is read from files.
+  public let port: String?
   public let protocolName: String
   /// The entry of `devices:` whose telemetry its readings are; `nil` for the gateway itself.
   public let device: String?
@@ -26,6 +26,8 @@ public struct SensorOptions: Sendable, Equatable {
   public let units: [String: String]
   /// What happens to a value before it is sent, by its name without prefix; empty with `report: json`.
   public let filters: [String: FilterChain]
+  /// The time from one poll to the next; `nil` for a sensor that sends by itself.
+  public let interval: Duration?
   /// Without a sample for so long the sensor counts as stale; `nil`: never.
   public let staleAfter: Duration?
   /// What the protocol itself has to know.
@@ -38,7 +40,8 @@ public struct SensorOptions: Sendable, Equatable {
   public static func == (a: SensorOptions, b: SensorOptions) -> Bool {
     a.name == b.name && a.port == b.port && a.protocolName == b.protocolName && a.prefix == b.prefix
       && a.report == b.report && a.units == b.units && a.device == b.device && a.isEnabled == b.isEnabled
-      && a.staleAfter == b.staleAfter && a.filters == b.filters && areEqual(a.settings, b.settings)
+      && a.staleAfter == b.staleAfter && a.interval == b.interval && a.filters == b.filters
+      && areEqual(a.settings, b.settings)
   }
 
   private static func areEqual<Settings: ProtocolSettings>(_ a: Settings, _ b: any ProtocolSettings) -> Bool {

@@ -15,8 +15,21 @@ public struct ProtocolEntry: Sendable {
   let decode: @Sendable (inout MappingReader, KeyNaming) -> (any ProtocolSettings)?
   /// For keys people expect where they mean nothing: what to do instead.
   let hints: [String: String]
-  /// Makes the decoder of a port whose sensors all speak this protocol.
-  let makeDecoder: @Sendable ([SensorOptions]) -> any PortDecoder
+  let source: SensorSource
+}
+
+/// Where a protocol's readings come from.
+enum SensorSource: Sendable {
+  /// A port that sends by itself. Makes the decoder of a port whose sensors all speak this protocol.
+  case stream(@Sendable ([SensorOptions]) -> any PortDecoder)
+  /// A port whose units are asked; `settings` are `PolledSettings`. Makes one sensor's poll.
+  case bus(@Sendable (SensorOptions) -> (any SensorPoll)?)
+  /// The kernel's files, without a port. Makes one sensor.
+  case files(@Sendable (SensorOptions) -> (any FileSensor)?)
+
+  var hasPort: Bool { if case .files = self { false } else { true } }
+  /// Whether it is Baudgate that asks, at each `interval`.
+  var isPolled: Bool { if case .stream = self { false } else { true } }
 }
 
 /// The protocols this version knows, and those a later one will.
@@ -39,6 +52,25 @@ public enum SensorProtocols {
   /// - Returns: `nil` when there is none, or when their protocols differ (the configuration refuses that).
   public static func decoder(for sensors: [SensorOptions]) -> (any PortDecoder)? {
     guard let first = sensors.first, sensors.allSatisfy({ $0.protocolName == first.protocolName }) else { return nil }
-    return entry(named: first.protocolName)?.makeDecoder(sensors)
+    guard case .stream(let makeDecoder) = entry(named: first.protocolName)?.source else { return nil }
+    return makeDecoder(sensors)
+  }
+
+  /// Whether the sensors of a port are asked rather than listened to.
+  public static func isBus(_ sensors: [SensorOptions]) -> Bool {
+    guard let first = sensors.first, case .bus = entry(named: first.protocolName)?.source else { return false }
+    return true
+  }
+
+  /// Makes the poll of a sensor on a bus; `nil` for any other.
+  public static func poll(of sensor: SensorOptions) -> (any SensorPoll)? {
+    guard case .bus(let makePoll) = entry(named: sensor.protocolName)?.source else { return nil }
+    return makePoll(sensor)
+  }
+
+  /// Makes a sensor that is read from files; `nil` for any other.
+  public static func fileSensor(_ sensor: SensorOptions) -> (any FileSensor)? {
+    guard case .files(let makeSensor) = entry(named: sensor.protocolName)?.source else { return nil }
+    return makeSensor(sensor)
   }
 }

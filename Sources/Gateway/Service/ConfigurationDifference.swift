@@ -164,7 +164,7 @@ struct ConfigurationDifference: Sendable, Equatable {
 extension GatewayConfiguration {
   /// What is opened: ports with a sensor, and all of them where commands may write to them.
   fileprivate var openPorts: [String: SerialOptions] {
-    let used = Set(sensors.filter(\.isEnabled).map(\.port))
+    let used = Set(sensors.filter(\.isEnabled).compactMap(\.port))
     let open = ports.filter { takesCommands || used.contains($0.name) }
     return Dictionary(open.map { ($0.name, $0.options) }, uniquingKeysWith: { first, _ in first })
   }

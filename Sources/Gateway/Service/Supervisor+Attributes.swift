@@ -30,7 +30,7 @@ extension Supervisor {
   /// The ports and sensors of a device.
   private func attributes(of profile: DeviceProfile) -> [Reading] {
     let sensors = belongings.sensors(of: profile.name)
-    let serving = Set(sensors.map(\.port))
+    let serving = Set(sensors.compactMap(\.port))
     let ports = samplers.compactMap { $0.assumeIsolated { $0.portStatus } }
       .filter { profile.isOwn || serving.contains($0.name) }
       .map { port in
@@ -41,7 +41,8 @@ extension Supervisor {
     let described = sensors.map { sensor in
       JSON.Member(
         sensor.name,
-        .object([.init("port", .string(sensor.port)), .init("protocol", .string(sensor.protocolName))]))
+        .object(
+          (sensor.port.map { [.init("port", .string($0))] } ?? []) + [.init("protocol", .string(sensor.protocolName))]))
     }
     // A device of its own that no port serves has nothing to say of ports.
     guard profile.isOwn || !described.isEmpty else { return [] }

@@ -10,7 +10,7 @@ enum LineProtocol {
       "types": "it belongs to regex:",
       "keys": "it belongs inside key_value: {keys: [..]}",
     ],
-    makeDecoder: { sensors in
+    source: .stream { sensors in
       let lines = sensors.compactMap { sensor in (sensor.settings as? LineSettings).map { (sensor, $0) } }
       return LineDecoder(
         lines.map { sensor, settings in
