@@ -14,10 +14,11 @@ extension SensorOptions {
   /// - Parameter name: The entry's name.
   /// - Returns: `nil`, and at least one message, when the entry cannot be used.
   public init?(from reader: inout MappingReader, name: String) {
+    let named = reader.nonEmptyString("port")
     let entry = Self.protocolEntry(&reader)
     let hasPort = entry?.source.hasPort ?? true
     if hasPort { reader.require("port", "protocol") } else { reader.require("protocol") }
-    let port = hasPort ? reader.requiredString("port") : nil
+    let port = hasPort ? named : nil
     if !hasPort, reader.has("port") {
       reader.error(
         at: "port", "\(reader.path(of: "port")) does not belong here: \(entry?.name ?? "") reads files of the kernel")
@@ -59,7 +60,7 @@ extension SensorOptions {
     self.staleAfter = staleAfter
     self.settings = settings
     switch report {
-    case .telemetry: keys = settings.valueNames?.compactMap { try? naming.key($0) }
+    case .telemetry, .attribute: keys = settings.valueNames?.compactMap { try? naming.key($0) }
     case .json: keys = (try? Key(name)).map { [$0] }
     }
   }
@@ -68,7 +69,7 @@ extension SensorOptions {
     guard let entry, !entry.source.isPolled else {
       return reader.duration("interval", in: intervalRange) ?? (entry == nil ? nil : defaultInterval)
     }
-    if reader.has("interval") {
+    if reader.has("interval"), reader.node("interval") != nil {
       reader.error(
         at: "interval", "\(reader.path(of: "interval")) does not belong here: \(entry.name) sends by itself")
     }
@@ -103,10 +104,6 @@ extension SensorOptions {
   }
 
   private static func report(_ reader: inout MappingReader) -> Report {
-    if reader.node("report")?.text == "attribute" {
-      reader.error(at: "report", "\(reader.path(of: "report")) \"attribute\" is not supported yet by this version")
-      return .telemetry
-    }
     return reader.word("report", of: Report.self) ?? .telemetry
   }
 

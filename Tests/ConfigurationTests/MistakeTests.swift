@@ -131,19 +131,14 @@ import Testing
     #expect(errors(row.text) == row.expected)
   }
 
-  /// Each key and word of a sensor that belongs to a later version is refused at its own place, once.
-  @Test(arguments: [
-    ("report: attribute", "sensors.climate.report"),
-    ("interval: 1s", "sensors.climate.interval"),
-  ]) func sensorsOptionsOfLaterVersions(_ option: String, _ subject: String) throws {
-    let found = errors(Sample.head + Sample.sensors.replacing("protocol: line", with: "protocol: line, \(option)"))
-    #expect(found.count == 1)
-    let message = try #require(found.first)
-    #expect(message.contains(subject) && message.contains("not supported yet by this version"))
-    #expect(message.hasPrefix("f:6:"))
+  @Test func aSensorThatSendsByItselfHasNoInterval() {
+    #expect(
+      errors(Sample.head + Sample.sensors.replacing("protocol: line", with: "protocol: line, interval: 1s")) == [
+        "f:6:54: sensors.climate.interval does not belong here: line sends by itself"
+      ])
   }
 
-  @Test(arguments: ["modbus_rtu", "modbus_ascii", "frame"]) func protocolsOfLaterVersions(_ name: String) {
+  @Test(arguments: ["sml", "frame"]) func protocolsOfLaterVersions(_ name: String) {
     #expect(
       errors(Sample.head + Sample.sensors.replacing("protocol: line", with: "protocol: \(name)")) == [
         "f:6:38: sensors.climate.protocol \"\(name)\" is not supported yet by this version"

@@ -4,6 +4,7 @@ import Foundation
 import Hardware
 import Queue
 import Sensors
+import Synchronization
 import Telemetry
 import Testing
 
@@ -13,6 +14,10 @@ import Testing
 @Suite struct SamplerTests {
   private static let disk = BlockingPool(name: "sampler-tests", threads: 1)
 
+  private final class Published: Sendable {
+    let list = Mutex<[String]>([])
+  }
+
   private final class Bench: Sendable {
     let loop: EventLoop
     let line: FarEnd
@@ -20,6 +25,7 @@ import Testing
     let recorders: [Recorder]
     let sampler: Sampler
     let pool = BlockingPool(name: "sampler-ports", threads: 2)
+    let published = Published()
 
     init(_ loop: EventLoop, _ directory: String, _ sensors: [SensorOptions], of devices: [Int]) async throws {
       self.loop = loop
@@ -35,13 +41,16 @@ import Testing
       let recorders = queues.map { Recorder(on: loop, queue: $0, floor: nil, log: quietLog) }
       self.recorders = recorders
       sampler = Sampler(
-        on: loop, port: "meters", sensors: sensors, decoder: SensorProtocols.decoder(for: sensors),
-        recorders: devices.map { recorders[$0] }, log: quietLog)
+        on: loop, port: "meters", sensors: sensors,
+        recorders: devices.map { recorders[$0] }, log: quietLog,
+        publish: { [published] _, readings in
+          published.list.withLock { $0 += readings.map { "\($0.key.name) \($0.value)" } }
+        })
     }
 
     func use(_ sensors: [SensorOptions], of devices: [Int]) async {
       await sampler.use(
-        sensors: sensors, decoder: SensorProtocols.decoder(for: sensors), recorders: devices.map { recorders[$0] })
+        sensors: sensors, recorders: devices.map { recorders[$0] })
     }
 
     func open() async throws {
@@ -139,6 +148,35 @@ import Testing
       try await bench.loop.eventually("it is read") { (await bench.sampler.portStatus?.bytesReceived ?? 0) == 13 }
       #expect(await bench.sampler.sensors.isEmpty)
       #expect(await bench.records(0).count == 1)
+    }
+  }
+
+  @Test func aStaleSensorIsToldAndItsPortOpenedAgain() throws {
+    let sensors = try Self.sensors(Self.line("a", "A={ax}", ", stale_after: 1s") + Self.line("b", "B={bx}"))
+    try Self.onBench(sensors, of: [0, 0]) { bench in
+      #expect(bench.published.list.withLock { $0 } == ["a.stale bool(false)"])
+      try await bench.loop.eventually("it is told") {
+        bench.published.list.withLock { $0.last } == "a.stale bool(true)"
+      }
+      try await bench.loop.eventually("it is open again") {
+        let port = await bench.sampler.portStatus
+        return port?.reopenCount == 1 && port?.state == .open
+      }
+      bench.line.send("\nA=1\n")
+      try await bench.loop.eventually("it is fresh") {
+        bench.published.list.withLock { $0.last } == "a.stale bool(false)"
+      }
+    }
+  }
+
+  @Test func aSensorMayReportAttributes() throws {
+    let sensors = try Self.sensors(
+      Self.line("a", "A={ax:int}", ", report: attribute") + Self.line("b", "B={bx}"))
+    try Self.onBench(sensors, of: [0, 0]) { bench in
+      bench.line.send("A=7\nB=2\n")
+      try await bench.loop.eventually("both are there") { await bench.records(0).count == 1 }
+      #expect(bench.published.list.withLock { $0 } == ["ax long(7)"])
+      #expect(await bench.sampler.sensors.map(\.samples) == [1, 1])
     }
   }
 

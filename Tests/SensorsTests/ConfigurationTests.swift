@@ -25,12 +25,12 @@ private let mistakes = [
     messages: [#"3:13: sensors.s.protocol is "lines"; expected line; did you mean "line"?"#], head: ""),
   Mistake(
     description: "a protocol of a later version, whose keys are not judged",
-    options: "port: p\nprotocol: modbus_rtu\nunit: 1\nregisters: {}",
-    messages: [#"3:13: sensors.s.protocol "modbus_rtu" is not supported yet by this version"#], head: ""),
+    options: "port: p\nprotocol: sml\nunit: 1\nregisters: {}",
+    messages: [#"3:13: sensors.s.protocol "sml" is not supported yet by this version"#], head: ""),
   Mistake(
-    description: "options of a later version", options: "template: \"{t}\"\ninterval: 1s",
+    description: "an interval where nothing is asked", options: "template: \"{t}\"\ninterval: 1s",
     messages: [
-      "5:3: sensors.s.interval is not supported yet by this version (polled sensors)"
+      "5:13: sensors.s.interval does not belong here: line sends by itself"
     ]),
   Mistake(
     description: "a device and a switch that are none", options: "template: \"{t}\"\ndevice: [d]\nenabled: off",
@@ -39,11 +39,8 @@ private let mistakes = [
       #"6:12: sensors.s.enabled is "off"; expected true or false"#,
     ]),
   Mistake(
-    description: "reports of a later version", options: "template: \"{t}\"\nreport: attribute",
-    messages: [#"5:11: sensors.s.report "attribute" is not supported yet by this version"#]),
-  Mistake(
     description: "an unknown report", options: "template: \"{t}\"\nreport: jsn",
-    messages: [#"5:11: sensors.s.report is "jsn"; expected telemetry or json; did you mean "json"?"#]),
+    messages: [#"5:11: sensors.s.report is "jsn"; expected telemetry, json or attribute; did you mean "json"?"#]),
   Mistake(
     description: "no format", options: "prefix: true",
     messages: [

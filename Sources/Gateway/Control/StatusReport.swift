@@ -20,8 +20,9 @@ struct StatusReport {
 
   /// One port with its sensors.
   struct Part {
-    var port: PortStatus
-    var sensors: [Sampler.SensorStatus]
+    /// `nil` for sensors that are read from files.
+    var port: PortStatus?
+    var sensors: [SensorStatus]
   }
 
   var json: JSON {
@@ -44,7 +45,7 @@ struct StatusReport {
       .init("summary", .string(summary)),
       .init("uptime_ms", .integer(now.boottime &- started.boottime)),
       .init("sensors", .object(samplers.flatMap { part in part.sensors.map { sensor($0, part.port) } })),
-      .init("ports", .object(samplers.map { .init($0.port.name, port($0.port)) })),
+      .init("ports", .object(samplers.compactMap(\.port).map { .init($0.name, port($0)) })),
       .init("queue", .object(device.queueMembers(at: now))),
       .init("uplink", uplinkObject),
       .init("values", device.values),
@@ -63,14 +64,15 @@ struct StatusReport {
     return .init(line.name, .object(members))
   }
 
-  private func sensor(_ sensor: Sampler.SensorStatus, _ port: PortStatus) -> JSON.Member {
-    var members: [JSON.Member] = [
-      .init("port", .string(port.name)),
+  private func sensor(_ sensor: SensorStatus, _ port: PortStatus?) -> JSON.Member {
+    var members: [JSON.Member] = port.map { [.init("port", .string($0.name))] } ?? []
+    members += [
       .init("samples", .integer(Int64(clamping: sensor.samples))),
       .init("errors", .integer(Int64(clamping: sensor.errors))),
     ]
     if let time = sensor.lastTime { members.append(.init("age_ms", .integer(now.boottime &- time.boottime))) }
-    if let isStale = sensor.isStale(at: now, start: started) { members.append(.init("stale", .bool(isStale))) }
+    if let isStale = sensor.isStale(at: now) { members.append(.init("stale", .bool(isStale))) }
+    if let missed = sensor.missed { members.append(.init("missed", .integer(Int64(clamping: missed)))) }
     if let error = sensor.lastError { members.append(.init("last_error", .string(error))) }
     members.append(.init("values", .object(sensor.latest.map { .init($0.key.name, JSON($0.value)) })))
     if !sensor.units.isEmpty {

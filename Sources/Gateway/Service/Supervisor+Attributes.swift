@@ -76,6 +76,7 @@ extension Supervisor {
 
   func publishLevels(of name: String) async {
     guard let device = device(name) else { return }
+    await device.publish((sensorAttributes[name] ?? [:]).map { Reading($0.key, $0.value) })
     for line in belongings.lines(of: name) {
       if let value = levels[line.name] { await device.publish(pinAttribute(line, value)) }
     }

@@ -89,6 +89,6 @@ extension Supervisor {
         return found.latest.map { Reading($0.key, $0.value) }
       }
     }
-    return nil
+    return await files?.readNow(sensor)
   }
 }

@@ -190,10 +190,15 @@ extension Supervisor {
         await stopSampler(sampler)
         continue
       }
-      await sampler.use(
-        sensors: sensors, decoder: SensorProtocols.decoder(for: sensors), recorders: recorders)
+      guard sampler.isBus == SensorProtocols.isBus(sensors) else {
+        await stopSampler(sampler)
+        startSampler(name, options)
+        continue
+      }
+      await sampler.use(sensors: sensors, recorders: recorders)
       await sampler.use(options)
     }
+    await changeFileSensors()
   }
 
   /// Devices whose credential or server is another are connected anew; their queues stay.

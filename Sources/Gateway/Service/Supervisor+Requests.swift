@@ -99,6 +99,9 @@ extension Supervisor {
       if names != nil && sensors.isEmpty { continue }
       parts.append(StatusReport.Part(port: port, sensors: sensors))
     }
+    if let sensors = await files?.sensors.filter({ names?.contains($0.name) ?? true }), !sensors.isEmpty {
+      parts.append(StatusReport.Part(port: nil, sensors: sensors))
+    }
     return parts
   }
 

@@ -52,6 +52,11 @@ actor Supervisor {
   var access: ServerAccess?
   var gpio: GPIOController?
   var samplers: [Sampler] = []
+  var files: FileSampler?
+  /// Where sensors without a port are read.
+  let filePool = BlockingPool(name: "files", threads: FileSampler.threadLimit)
+  /// Attributes of sensors by device, as last wanted: a link that is new has not seen them.
+  var sensorAttributes: [String: [Key: Value]] = [:]
   private var control: ControlSocket?
   private var housekeeping: TimerSource?
   private var lastStatusLine = ""
@@ -133,6 +138,7 @@ actor Supervisor {
     await startGPIO(configuration.gpio)
     // Before the links: they read from the card, and no reading has to wait for that.
     for (name, options) in configuration.ports { startSampler(name, options) }
+    await changeFileSensors()
     await startParts()
     try await connectAll()
     await startControl()
@@ -234,6 +240,7 @@ actor Supervisor {
       await Self.each(devices) { await $0.stopDownlink() }
     }
     await within(Self.closeLimit, "leaving the GPIO lines") { [gpio] in await gpio?.stop() }
+    await files?.stop()
     await within(Self.closeLimit, "closing the ports") { [samplers] in
       for sampler in samplers { await sampler.stop() }
     }
