@@ -24,7 +24,7 @@ extension LineSettings {
     self.format = format
     self.scales = scales.scales
     self.lineLimit = lineLimit ?? LineFramer.defaultLimit
-    scales.check(against: fields, reader)
+    scales.check(among: fields?.map(\.name), text: fields?.filter { $0.type == .text }.map(\.name) ?? [], reader)
   }
 
   private static func format(_ name: String, _ reader: inout MappingReader, _ maker: LineFieldMaker) -> Format? {
@@ -50,54 +50,5 @@ extension LineSettings {
     guard let isOn = reader.boolean(key) else { return false }
     if !isOn { reader.error(at: key, "\(reader.path(of: key)) is false; remove it, or write true") }
     return isOn
-  }
-}
-
-/// `scale: {temperature: 0.1}` and `offset: {temperature: -3}`.
-private struct ScaleOptions {
-  private struct Named {
-    let name: String
-    let path: String
-    let key: YAMLNode
-  }
-
-  private var names: [Named] = []
-  private(set) var scales: [String: LinearScale] = [:]
-
-  init(from reader: inout MappingReader) {
-    let factors = numbers("scale", &reader)
-    let offsets = numbers("offset", &reader)
-    for name in Set(factors.keys).union(offsets.keys) {
-      scales[name] = LinearScale(scale: factors[name] ?? 1, offset: offsets[name] ?? 0)
-    }
-  }
-
-  private mutating func numbers(_ option: String, _ reader: inout MappingReader) -> [String: Double] {
-    var numbers: [String: Double] = [:]
-    for entry in reader.entries(option) ?? [] where entry.value.value != .invalid {
-      names.append(Named(name: entry.name, path: reader.path(of: option), key: entry.key))
-      guard let number = entry.value.double, option != "scale" || number != 0 else {
-        let expected = option == "scale" ? "a number other than 0" : "a number"
-        reader.diagnostics.error(
-          at: entry.value, "\(entry.path) is \(entry.value.described()); expected \(expected)")
-        continue
-      }
-      numbers[entry.name] = number
-    }
-    return numbers
-  }
-
-  /// Refuses names the sensor does not deliver and those that are text.
-  func check(against fields: [LineField]?, _ reader: MappingReader) {
-    guard let fields else { return }
-    for named in names {
-      if let field = fields.first(where: { $0.name == named.name }) {
-        guard field.type == .text else { continue }
-        reader.diagnostics.error(at: named.key, "\(named.path) has \(quoted(named.name)), which is text")
-      } else {
-        reader.diagnostics.error(
-          at: named.key, SensorOptions.unknownValue(named.name, in: named.path, among: fields.map(\.name)))
-      }
-    }
   }
 }
