@@ -47,7 +47,7 @@ let package = Package(
     room("YAML", uses: ["CYAML"]),
     room("EventLoop", uses: ["CSystemd", "CKernel"]),
     room("Hardware", uses: ["EventLoop", "Telemetry", "YAML", "CKernel", "CUdev", logging]),
-    room("Sensors", uses: ["Telemetry", "YAML", "CPCRE2"]),
+    room("Sensors", uses: ["Telemetry", "YAML", "CPCRE2", "CKernel"]),
     room("Queue", uses: ["EventLoop", "Telemetry", "YAML", "CKernel", logging]),
     room("ThingsBoard", uses: ["EventLoop", "Telemetry", "CCurl", "CKernel"]),
     room("Integrity", uses: ["CCrypto", "CKernel", "CZlib"]),

@@ -24,6 +24,18 @@ public struct DecodingFault: Error, Sendable, Hashable {
     case badKey
     /// More different keys than a sensor may have.
     case tooManyKeys
+    /// The device, or the part of it that is asked for, is not there.
+    case absent
+    /// More than one device fits what the configuration says.
+    case ambiguous
+    /// The permissions say no.
+    case forbidden
+    /// The kernel's driver had no reading to give.
+    case unreadable
+    /// What came does not match its checksum.
+    case badChecksum
+    /// A number that a device gives when it has measured nothing.
+    case implausible
 
     /// Whether to log it: a partial first line after opening is as it should be, and only counted.
     public var isWarning: Bool { self != .partial }

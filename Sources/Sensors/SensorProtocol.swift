@@ -34,12 +34,14 @@ enum SensorSource: Sendable {
 
 /// The protocols this version knows, and those a later one will.
 public enum SensorProtocols {
-  public static let all: [ProtocolEntry] = [LineProtocol.entry]
+  public static let all: [ProtocolEntry] = [
+    LineProtocol.entry, W1Protocol.entry, IIOProtocol.entry, HwmonProtocol.entry, ThermalProtocol.entry,
+  ]
 
   /// Refused by name, so that nobody hunts for a typing error.
   static let announced = [
     "modbus_rtu", "modbus_ascii", "modbus_rtu_tcp", "frame", "sml", "d0", "dsmr", "nmea", "tic", "vedirect", "mbus",
-    "wmbus", "ebus", "rflink", "rfxtrx", "enocean", "poll", "w1",
+    "wmbus", "ebus", "rflink", "rfxtrx", "enocean", "poll",
   ]
 
   public static func entry(named name: String) -> ProtocolEntry? {

@@ -22,7 +22,9 @@ private let mistakes = [
     messages: [#"3:3: unknown key "protocl" in sensors.s; did you mean "protocol"?"#], head: ""),
   Mistake(
     description: "an unknown protocol", options: "port: p\nprotocol: lines\nfoo: 1",
-    messages: [#"3:13: sensors.s.protocol is "lines"; expected line; did you mean "line"?"#], head: ""),
+    messages: [
+      #"3:13: sensors.s.protocol is "lines"; expected one of line, w1, iio, hwmon or thermal; did you mean "line"?"#
+    ], head: ""),
   Mistake(
     description: "a protocol of a later version, whose keys are not judged",
     options: "port: p\nprotocol: sml\nunit: 1\nregisters: {}",
