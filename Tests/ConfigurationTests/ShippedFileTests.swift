@@ -229,11 +229,24 @@ import ThingsBoard
     #expect(configuration.warnings == [])
   }
 
+  @Test func sensorsOfTheKernelNeedNoPort() throws {
+    let directory = try TemporaryDirectory()
+    let configuration = try Self.example("sysfs.yaml", in: directory)
+    #expect(configuration.ports.isEmpty)
+    #expect(configuration.sensors.map(\.protocolName) == ["w1", "iio", "iio", "hwmon", "thermal"])
+    #expect(configuration.sensors.allSatisfy { SensorProtocols.fileSensor($0) != nil })
+    #expect(configuration.sensors.first?.keys?.map(\.name) == ["supply", "return"])
+    #expect(configuration.warnings.isEmpty)
+  }
+
   @Test func everyExampleIsInTheTable() throws {
     let files = try FileManager.default.contentsOfDirectory(atPath: "\(Self.directory)/examples")
     #expect(
       files.sorted()
-        == (Self.examples.map(\.file) + ["commands.yaml", "devices.yaml", "provisioning.yaml", "updates.yaml"]).sorted()
+        == (Self.examples.map(\.file) + [
+          "commands.yaml", "devices.yaml", "provisioning.yaml", "sysfs.yaml", "updates.yaml",
+        ])
+        .sorted()
     )
   }
 }
