@@ -11,20 +11,27 @@ extension SerialPort {
   /// - Throws: `PortError`: `.notOpen`; `.bufferFull` with more than 64 KiB or 256 writes waiting; `.timedOut` after
   ///   5 s; `.gone` or `.failed` when the port is lost meanwhile.
   public func write(_ bytes: [UInt8]) async throws(PortError) {
-    guard connection != nil else {
-      throw PortError(code: .notOpen, message: "\(name) (\(options.path)) is not open")
-    }
-    guard !bytes.isEmpty else { return }
-    guard outgoing.hasRoom(for: bytes.count) else {
-      throw PortError(
-        code: .bufferFull, message: "\(name): \(bytes.count) bytes refused, \(outgoing.byteCount) wait already")
-    }
     let result: Result<Void, PortError> = await withCheckedContinuation { continuation in
-      let isFirst = outgoing.isEmpty
-      outgoing.append(bytes, deadline: Uptime.monotonic + timing.writeTimeout, token: continuation)
-      if isFirst { sendOutgoing() }
+      send(bytes) { continuation.resume(returning: $0) }
     }
     try result.get()
+  }
+
+  /// The same without a task.
+  ///
+  /// - Parameter then: Called once, on the loop; before this returns where the driver has room, and where it fails.
+  func send(_ bytes: [UInt8], then: @escaping WriteToken) {
+    guard connection != nil else {
+      return then(.failure(PortError(code: .notOpen, message: "\(name) (\(options.path)) is not open")))
+    }
+    guard !bytes.isEmpty else { return then(.success(())) }
+    guard outgoing.hasRoom(for: bytes.count) else {
+      let message = "\(name): \(bytes.count) bytes refused, \(outgoing.byteCount) wait already"
+      return then(.failure(PortError(code: .bufferFull, message: message)))
+    }
+    let isFirst = outgoing.isEmpty
+    outgoing.append(bytes, deadline: Uptime.monotonic + timing.writeTimeout, token: then)
+    if isFirst { sendOutgoing() }
   }
 
   /// The driver says that it has room.
@@ -43,7 +50,7 @@ extension SerialPort {
         let count = try connection.stream.write(front)
         if count <= 0 { break }
         bytesSent &+= UInt64(count)
-        outgoing.advance(by: count)?.resume(returning: .success(()))
+        outgoing.advance(by: count)?(.success(()))
       }
       try waitForRoom(connection)
     } catch {
@@ -77,7 +84,7 @@ extension SerialPort {
         \(name) (\(options.path)) had no room for \(timing.writeTimeout); the other end holds the line \
         (`flow: \(options.flow.rawValue)`), or the adapter is stuck
         """)
-    for token in outgoing.expire(at: Uptime.monotonic) { token.resume(returning: .failure(error)) }
+    for token in outgoing.expire(at: Uptime.monotonic) { token(.failure(error)) }
     guard let connection else { return }
     connection.writeDeadline = nil
     do throws(PortError) { try waitForRoom(connection) } catch { lose(error) }
@@ -86,6 +93,6 @@ extension SerialPort {
   /// Ends all writes that wait.
   func failWrites(_ error: PortError) {
     writeTimer?.disarm()
-    for token in outgoing.removeAll() { token.resume(returning: .failure(error)) }
+    for token in outgoing.removeAll() { token(.failure(error)) }
   }
 }

@@ -35,7 +35,7 @@ public actor SerialPort {
   let timing: PortTiming
   private(set) var machine: SerialPortStateMachine
   private(set) var connection: Connection?
-  typealias WriteToken = CheckedContinuation<Result<Void, PortError>, Never>
+  typealias WriteToken = @Sendable (Result<Void, PortError>) -> Void
   var outgoing = OutgoingQueue<WriteToken>()
   private(set) var writeTimer: TimerSource?
   private(set) var since: CaptureTime?
@@ -254,18 +254,32 @@ public actor SerialPort {
   }
 
   private func receive(from connection: Connection, _ events: IOSource.Events) throws(PortError) {
-    if let (bytes, time) = try connection.stream.read(atMost: Self.readLimit) {
-      connection.emptyReads = 0
-      bytesReceived &+= UInt64(bytes.count)
-      handler(.received(bytes, at: time))
-      return
-    }
+    if try take(from: connection) { return }
     // Either would be reported again and again.
     if !events.isDisjoint(with: [.hangup, .error]) { throw .gone(options.path) }
     connection.emptyReads += 1
     guard connection.emptyReads < Self.brokenPromiseLimit else {
       throw PortError(code: .failed, message: "\(options.path) says it has bytes and gives none; its driver is broken")
     }
+  }
+
+  /// Takes what has arrived, up to `readLimit`, and tells it at once instead of in the loop's next round.
+  ///
+  /// - Returns: Whether anything had.
+  func takeArrived() -> Bool {
+    guard let connection else { return false }
+    do throws(PortError) { return try take(from: connection) } catch {
+      lose(error)
+      return false
+    }
+  }
+
+  private func take(from connection: Connection) throws(PortError) -> Bool {
+    guard let (bytes, time) = try connection.stream.read(atMost: Self.readLimit) else { return false }
+    connection.emptyReads = 0
+    bytesReceived &+= UInt64(bytes.count)
+    handler(.received(bytes, at: time))
+    return true
   }
 
   /// Takes the port off the loop, says so and has it opened again.
