@@ -67,7 +67,7 @@ extension CrossChecks {
     switch method {
     case "setGpio", "getGpio", "setGpioStatus", "pulseGpio":
       Target(member: "pin", place: "gpio.lines", names: lines.names[owner] ?? [], owner: lines.owner)
-    case "readNow":
+    case "readNow", "modbusRead", "modbusWrite":
       Target(member: "sensor", place: "sensors", names: sensors.names[owner] ?? [], owner: sensors.owner)
     // Devices were refused these already.
     case "serialWrite" where owner == .gateway: Target(member: "port", place: "ports", names: ports.names)

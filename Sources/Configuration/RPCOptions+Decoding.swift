@@ -7,10 +7,9 @@ extension RPCOptions {
   /// What an alias may stand for.
   static let methods =
     bindable + [
-      "setGpio", "getGpio", "setGpioStatus", "getGpioStatus", "pulseGpio", "readNow", "serialWrite", "getStatus",
-      "reboot", "run",
+      "setGpio", "getGpio", "setGpioStatus", "getGpioStatus", "pulseGpio", "readNow", "modbusRead",
+      "modbusWrite", "serialWrite", "getStatus", "reboot", "run",
     ]
-  private static let laterMethods = ["modbusRead", "modbusWrite"]
   /// What touches more than one device's sensors and lines: whoever owns one must not restart the board of all.
   private static let gatewayMethods = ["serialWrite", "reboot", "run"]
 
@@ -107,9 +106,6 @@ extension RPCOptions {
         at: "method",
         "\(reader.path(of: "method")) is \(quoted(text)), which is the gateway's alone: a device's owner must not "
           + "restart the board or write to a port that others share")
-    } else if laterMethods.contains(text) {
-      reader.error(
-        at: "method", "\(reader.path(of: "method")) \(quoted(text)) is not supported yet by this version (Modbus)")
     } else {
       reader.mismatch("method", expected: listed(methods.sorted(), or: true), words: methods)
     }

@@ -61,10 +61,7 @@ import ThingsBoard
     Row(
       "a method nearly right", "rpc: {alias: {a: {method: setGpoi}}}",
       "f:3:27: rpc.alias.a.method is \"setGpoi\"; expected checkStatus, getGpio, getGpioStatus, getStatus, getValue, "
-        + "pulseGpio, readNow, reboot, run, serialWrite, setGpio, setGpioStatus, …; did you mean \"setGpio\"?"),
-    Row(
-      "a method of later", "rpc: {alias: {a: {method: modbusWrite}}}",
-      "f:3:27: rpc.alias.a.method \"modbusWrite\" is not supported yet by this version (Modbus)"),
+        + "modbusRead, modbusWrite, pulseGpio, readNow, reboot, run, serialWrite, …; did you mean \"setGpio\"?"),
     Row(
       "an alias of itself", "rpc: {alias: {reboot: {method: reboot}}}",
       "f:3:32: rpc.alias.reboot.method is \"reboot\", which is an alias itself; "

@@ -29,8 +29,12 @@ struct CommandContext: Sendable {
   var writePort: @Sendable (_ port: String, _ bytes: [UInt8]) async throws(PortError) -> Void
   /// Configured sensors, in the order of the file.
   var sensors: [String] = []
-  /// A sensor's newest values; `nil` for an unknown one.
-  var latest: @Sendable (_ sensor: String) async -> [Reading]?
+  /// A sensor's newest values, asked for now where it is asked at all; `nil` for an unknown one.
+  var latest: @Sendable (_ sensor: String) async throws(CommandError) -> [Reading]?
+  /// Reads a register of a sensor on a bus, or writes `value` to it.
+  var registers: @Sendable (_ sensor: String, _ register: String, _ value: JSON?) async throws(CommandError) -> JSON = {
+    (_, _, _) async throws(CommandError) in throw CommandError(.unavailable, "no sensor has registers")
+  }
   /// What `baudgate status` shows.
   var status: @Sendable () async -> JSON
   var rpc = RPCOptions()

@@ -11,6 +11,7 @@ struct CommandRouter: Sendable {
     PulseCommand(),
     BoundValueCommand(),
     ReadNowCommand(),
+    ModbusCommand(),
     SerialWriteCommand(),
     StatusCommand(),
     RebootCommand(),

@@ -23,6 +23,8 @@ struct StatusReport {
     /// `nil` for sensors that are read from files.
     var port: PortStatus?
     var sensors: [SensorStatus]
+    /// Of a bus.
+    var units: [BusUnitStatus] = []
   }
 
   var json: JSON {
@@ -45,7 +47,7 @@ struct StatusReport {
       .init("summary", .string(summary)),
       .init("uptime_ms", .integer(now.boottime &- started.boottime)),
       .init("sensors", .object(samplers.flatMap { part in part.sensors.map { sensor($0, part.port) } })),
-      .init("ports", .object(samplers.compactMap(\.port).map { .init($0.name, port($0)) })),
+      .init("ports", .object(samplers.compactMap(port))),
       .init("queue", .object(device.queueMembers(at: now))),
       .init("uplink", uplinkObject),
       .init("values", device.values),
@@ -81,7 +83,8 @@ struct StatusReport {
     return .init(sensor.name, .object(members))
   }
 
-  private func port(_ port: PortStatus) -> JSON {
+  private func port(_ part: Part) -> JSON.Member? {
+    guard let port = part.port else { return nil }
     var members: [JSON.Member] = [
       .init("path", .string(port.path)),
       .init("state", .string(port.state.name)),
@@ -102,7 +105,23 @@ struct StatusReport {
         .init("buffer_overrun", .integer(Int64(clamping: errors.bufferOverrun))),
       ]
     }
-    return .object(members)
+    if !part.units.isEmpty { members.append(.init("units", .object(part.units.map(unit)))) }
+    return .init(port.name, .object(members))
+  }
+
+  private func unit(_ unit: BusUnitStatus) -> JSON.Member {
+    var members: [JSON.Member] = [
+      .init("asked", .integer(Int64(clamping: unit.asked))),
+      .init("answered", .integer(Int64(clamping: unit.answered))),
+      .init("timeouts", .integer(Int64(clamping: unit.timeouts))),
+      .init("retries", .integer(Int64(clamping: unit.retries))),
+      .init("late", .integer(Int64(clamping: unit.late))),
+      .init("longest_answer_ms", .integer(unit.longestAnswer.wholeMilliseconds)),
+    ]
+    if let time = unit.silentFor { members.append(.init("silent_ms", .integer(time.wholeMilliseconds))) }
+    if let time = unit.setAsideFor { members.append(.init("set_aside_ms", .integer(time.wholeMilliseconds))) }
+    if let failure = unit.lastFailure { members.append(.init("last_error", .string(failure))) }
+    return .init("\(unit.unit)", .object(members))
   }
 
   private var uplinkObject: JSON {

@@ -21,7 +21,14 @@ actor Sampler {
   var output = DecoderOutput()
   var intake: Intake
   private var staleTimer: StaleTimer?
-  private(set) var port: SerialPort?
+  private var stream: SerialPort?
+  // For Sampler+Polling.
+  private(set) var bus: SerialBus?
+  var polls = BusPolls()
+  private(set) var pollTimer: TimerSource?
+  /// The last command that wanted the bus; the next one waits for it.
+  var lastCommand: Task<Result<JSON, CommandError>, Never>?
+  var commandsWaiting = 0
 
   /// - Parameters:
   ///   - recorders: One for each sensor; those of one device share theirs.
@@ -40,17 +47,36 @@ actor Sampler {
     intake = Intake(sensors, at: name, recorders: recorders, publish: publish, log: log)
   }
 
+  /// The port itself, while it is in use.
+  var port: SerialPort? { stream ?? bus?.assumeIsolated { $0.port } }
+  /// The units that were asked so far; empty but on a bus.
+  var units: [BusUnitStatus] { bus?.assumeIsolated { $0.units } ?? [] }
   var sensors: [SensorStatus] { intake.sensors }
   var filters: [SensorFilters] { intake.filters }
 
   /// Opens the port and keeps it open.
   func start(_ options: SerialOptions, pool: BlockingPool) {
+    defer { watchStaleness() }
+    guard !isBus else { return startBus(options, pool: pool) }
     let port = SerialPort(name: portName, options: options, loop: loop, pool: pool, log: log) { [weak self] event in
       self?.assumeIsolated { $0.handle(event) }
     }
-    self.port = port
+    stream = port
     port.assumeIsolated { $0.start() }
-    watchStaleness()
+  }
+
+  private func startBus(_ options: SerialOptions, pool: BlockingPool) {
+    let bus = SerialBus(
+      name: portName, options: options, loop: loop, pool: pool, log: log, stateChanged: stateChanged)
+    self.bus = bus
+    bus.assumeIsolated { $0.start() }
+    do throws(SystemError) {
+      pollTimer = try TimerSource(loop, clock: .boottime, accuracy: Self.pollAccuracy) { [weak self] in
+        self?.assumeIsolated { $0.lookAtPolls() }
+      }
+    } catch { return log.error("\(portName): \(error); its sensors are not asked") }
+    polls.use(intake.options, at: Uptime.boottime)
+    lookAtPolls()
   }
 
   /// Takes other sensors on the port as it is open.
@@ -63,26 +89,36 @@ actor Sampler {
   ///   - recorders: One for each sensor.
   func use(sensors: [SensorOptions], recorders: [Recorder]) {
     guard intake.use(sensors, recorders: recorders) else { return }
+    defer { watchStaleness() }
+    if bus != nil {
+      polls.use(sensors, at: Uptime.boottime)
+      return lookAtPolls()
+    }
     var decoder = SensorProtocols.decoder(for: sensors)
     if let old = self.decoder { decoder?.takeOver(from: old) } else { decoder?.portOpened() }
     self.decoder = decoder
-    watchStaleness()
   }
 
   /// Takes other options of the port, which is opened again only where its line differs.
-  func use(_ options: SerialOptions) { port?.assumeIsolated { $0.use(options) } }
+  func use(_ options: SerialOptions) {
+    stream?.assumeIsolated { $0.use(options) }
+    bus?.assumeIsolated { $0.use(options) }
+  }
 
   /// Closes the port; no reading comes after it.
   func stop() async {
-    staleTimer = nil
-    await port?.stop()
-    port = nil
+    (staleTimer, pollTimer) = (nil, nil)
+    polls.endAll()
+    await stream?.stop()
+    await bus?.stop()
+    (stream, bus) = (nil, nil)
   }
 
-  /// Sends bytes, as `SerialPort.write` does.
+  /// Sends bytes, as `SerialPort.write` does; on a bus between two questions.
   func write(_ bytes: [UInt8]) async throws(PortError) {
-    guard let port else { throw PortError(code: .notOpen, message: "\(portName) is not open") }
-    try await port.write(bytes)
+    if let bus { return try await bus.write(bytes) }
+    guard let stream else { throw PortError(code: .notOpen, message: "\(portName) is not open") }
+    try await stream.write(bytes)
   }
 
   var portStatus: PortStatus? { port?.assumeIsolated { $0.status } }

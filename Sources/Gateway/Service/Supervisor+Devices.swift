@@ -2,6 +2,7 @@ internal import Configuration
 internal import EventLoop
 internal import Hardware
 internal import Logging
+internal import Sensors
 internal import Telemetry
 internal import ThingsBoard
 
@@ -58,7 +59,12 @@ extension Supervisor {
           guard let self else { throw PortError(code: .notOpen, message: "\(port) is not open") }
           try await self.write(bytes, to: port)
         },
-        sensors: sensors.map(\.name), latest: { [weak self] sensor in await self?.latest(of: sensor) },
+        sensors: sensors.map(\.name),
+        latest: { [weak self] sensor async throws(CommandError) in try await self?.latest(of: sensor) },
+        registers: { [weak self] sensor, register, value async throws(CommandError) in
+          guard let self else { throw .interrupted }
+          return try await self.exchange(sensor, register, value)
+        },
         status: { [weak self] in await self?.statusDocument(of: name) ?? .null }, rpc: profile.rpc,
         reboot: { [logind] () async throws(CommandError) in
           guard profile.isOwn else { throw CommandError(.unavailable, "only the gateway itself restarts the board") }
@@ -83,12 +89,27 @@ extension Supervisor {
     try await sampler.write(bytes)
   }
 
-  private func latest(of sensor: String) async -> [Reading]? {
+  private func latest(of sensor: String) async throws(CommandError) -> [Reading]? {
     for sampler in samplers {
-      if let found = await sampler.sensors.first(where: { $0.name == sensor }) {
-        return found.latest.map { Reading($0.key, $0.value) }
-      }
+      if let found = try await sampler.readNow(sensor) { return found }
     }
     return await files?.readNow(sensor)
+  }
+
+  /// Reads or writes a register of a sensor on a bus.
+  private func exchange(_ sensor: String, _ register: String, _ value: JSON?) async throws(CommandError) -> JSON {
+    let options = configuration.enabledSensors.first { $0.name == sensor }
+    guard let options, let settings = options.settings as? any PolledSettings,
+      let sampler = samplers.first(where: { $0.portName == options.port })
+    else { throw CommandError(.badParams, "\(sensor) has no registers: it is not on a bus") }
+    let exchange: any RegisterExchange
+    do throws(RegisterError) {
+      if let value {
+        exchange = try settings.writing(register, value)
+      } else {
+        exchange = try settings.reading(register)
+      }
+    } catch { throw CommandError(error) }
+    return try await sampler.perform(exchange, of: sensor)
   }
 }

@@ -97,7 +97,7 @@ extension Supervisor {
       guard let port = await sampler.portStatus else { continue }
       let sensors = await sampler.sensors.filter { names?.contains($0.name) ?? true }
       if names != nil && sensors.isEmpty { continue }
-      parts.append(StatusReport.Part(port: port, sensors: sensors))
+      parts.append(StatusReport.Part(port: port, sensors: sensors, units: await sampler.units))
     }
     if let sensors = await files?.sensors.filter({ names?.contains($0.name) ?? true }), !sensors.isEmpty {
       parts.append(StatusReport.Part(port: nil, sensors: sensors))
