@@ -10,6 +10,7 @@
 #include "inotify.h"
 #include "mapping.h"
 #include "network.h"
+#include "notify.h"
 #include "peer.h"
 #include "process.h"
 #include "serial.h"

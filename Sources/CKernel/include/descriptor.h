@@ -4,6 +4,8 @@
 int bg_open(const char *path, int flags, unsigned int mode);
 int bg_openat(int directory, const char *path, int flags, unsigned int mode);
 int bg_set_nonblocking(int fd);
+/* Whether the next execve(2) closes it. */
+int bg_set_close_on_exec(int fd, int on);
 /* A non-blocking event counter, eventfd(2). */
 int bg_eventfd(void);
 void bg_eventfd_signal(int fd);
