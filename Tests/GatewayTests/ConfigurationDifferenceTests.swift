@@ -64,6 +64,11 @@ import ThingsBoard
   private static let water = "  water: {port: meters, protocol: line, template: \"W={w}\"}\n"
 
   static let rows = [
+    Row("outputs are made safe without a server", "gpio:\n", "gpio:\n  safe_after: 10m\n", "line relay changed"),
+    Row(
+      "two outputs lock each other", "gpio:\n  lines:\n",
+      "gpio:\n  interlocks: [[relay, lamp]]\n  lines:\n    lamp: {chip: \"simulated:/tmp/x\", line: 5, direction: output}\n",
+      "line lamp new", "gpio.interlocks changed"),
     Row("nothing") { _ in },
     Row("only its layout") { $0 += "# nothing\n" },
     Row("the baud rate", "baud: 9600", "baud: 19200", "port meters re-opened"),

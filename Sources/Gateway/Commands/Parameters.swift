@@ -117,6 +117,7 @@ extension CommandError {
     case .noSuchLine: self.init(.noSuchPin, error.message)
     case .notOutput: self.init(.notOutput, error.message)
     case .unavailable: self.init(.unavailable, error.message)
+    case .interlocked: self.init(.busy, error.message)
     }
   }
 

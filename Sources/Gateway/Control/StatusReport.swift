@@ -62,6 +62,7 @@ struct StatusReport {
       .init("changes", .integer(Int64(clamping: line.changes))),
     ]
     if let value = line.value { members.append(.init("value", .bool(value))) }
+    if line.isMadeSafe { members.append(.init("made_safe", .bool(true))) }
     if let error = line.error { members.append(.init("last_error", .string(error))) }
     return .init(line.name, .object(members))
   }

@@ -13,7 +13,8 @@ extension ConfigurationDifference {
       words += sensorPorts.map { "order of the sensors on port \($0) changed" }
     }
     words += told("line", newLines, goneLines, changedLines)
-    let tellsLines = !newLines.isEmpty || !goneLines.isEmpty || !changedLines.isEmpty
+    if interlocks { words.append("gpio.interlocks changed") }
+    let tellsLines = interlocks || !newLines.isEmpty || !goneLines.isEmpty || !changedLines.isEmpty
     // What lines changed is told already.
     words += Section.allCases.filter { sections.contains($0) && !($0 == .gpio && tellsLines) }.map { section in
       section == .gpio ? "order of the lines changed" : "\(section.rawValue) changed"

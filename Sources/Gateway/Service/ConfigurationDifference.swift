@@ -50,6 +50,8 @@ struct ConfigurationDifference: Sendable, Equatable {
   var newLines: [String] = []
   var goneLines: [String] = []
   var changedLines: [String] = []
+  /// `gpio.interlocks`.
+  var interlocks = false
 
   /// `server:`, but for `unreachable`: every way to the server is made anew.
   var server = false
@@ -121,6 +123,7 @@ struct ConfigurationDifference: Sendable, Equatable {
 
   private mutating func compareLines(_ old: GatewayConfiguration, _ new: GatewayConfiguration) {
     (newLines, goneLines, changedLines) = Self.compare(old.gpio.lines, new.gpio.lines, by: \.name)
+    interlocks = old.gpio.interlocks != new.gpio.interlocks
   }
 
   private mutating func compareSections(_ old: GatewayConfiguration, _ new: GatewayConfiguration) {

@@ -1,6 +1,7 @@
 internal import Configuration
 internal import EventLoop
 internal import Glibc
+internal import Hardware
 internal import Logging
 internal import Telemetry
 internal import ThingsBoard
@@ -21,6 +22,8 @@ public enum Daemon {
   /// - Returns: The exit status: 0 after an orderly stop, 78 for a bad configuration without a good one before it, 75
   ///   where another daemon holds the state directory, 64 for a bad command line.
   public static func run(_ arguments: [String]) -> CInt {
+    // Before the first thread starts.
+    let keeper = LineKeeper(DescriptorStore.inherited(), store: .here)
     let sink = LogSink.fromEnvironment()
     defer { sink.flush() }
     let rest = arguments.dropFirst()
@@ -46,10 +49,11 @@ public enum Daemon {
       let file = "\(good.configuration.stateDirectory)/\(ConfigurationSource.lastGoodName)"
       start = Start(source: source, loaded: good, file: file, trouble: trouble)
     }
-    switch run(start, sink) {
+    switch run(start, sink, keeper) {
     case .over(let status): return status
     case .anew:
       sink.flush()
+      keeper.passOn()
       complain(sink, "cannot start the new version: \(execute(arguments))")
       return temporaryFailure
     }
@@ -82,7 +86,7 @@ public enum Daemon {
     var trouble: String?
   }
 
-  private static func run(_ start: Start, _ sink: LogSink) -> End {
+  private static func run(_ start: Start, _ sink: LogSink, _ keeper: LineKeeper) -> End {
     let configuration = start.loaded.configuration
     let secrets = SecretRegistry(configuration.secrets)
     let level = LogLevel(configuration.logLevel)
@@ -113,7 +117,8 @@ public enum Daemon {
       level.use(remote.configuration.logLevel)
       let supervisor = Supervisor(
         on: loop, start.source, start.loaded, file: start.file, remote, trouble: start.trouble, secrets: secrets,
-        level: level, log: log, reexecute: { stop.request("a new version is installed", isAnew: true) })
+        level: level, log: log, keeper: keeper,
+        reexecute: { stop.request("a new version is installed", isAnew: true) })
       stop.onReload = { Task(executorPreference: loop) { await supervisor.reload() } }
       try loop.run {
         try await supervisor.start()

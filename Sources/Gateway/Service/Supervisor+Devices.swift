@@ -17,7 +17,12 @@ extension Supervisor {
       sharedAttributes: { [weak self] values in
         if isOwn { self?.assumeIsolated { $0.sharedAttributesChanged(values) } }
       },
-      contact: { [weak self] contact in self?.assumeIsolated { $0.recovery?.note(contact) } },
+      contact: { [weak self] contact in
+        self?.assumeIsolated {
+          $0.recovery?.note(contact)
+          $0.silence?.note(contact)
+        }
+      },
       delivered: { [weak self] began in if isOwn { self?.assumeIsolated { $0.remote?.delivered(began) } } })
     return await Device.open(profile, resources, events: events)
   }

@@ -127,6 +127,7 @@ extension Supervisor {
     await changeLinks(difference)
     if difference.sections.contains(.ota) { await changeUpdaters() }
     await changeRecovery()
+    changeSilence()
     await changeRemote(difference)
     await publishFacts()
     tellStatus()

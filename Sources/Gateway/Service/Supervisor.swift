@@ -51,6 +51,10 @@ actor Supervisor {
   private(set) var places: [String: Int] = [:]
   var access: ServerAccess?
   var gpio: GPIOController?
+  /// Has outputs with `safe: hold` outlive this process.
+  let keeper: LineKeeper
+  /// `nil` while no output has a `safe_after`.
+  var silence: ServerSilence?
   var samplers: [Sampler] = []
   var files: FileSampler?
   /// Where sensors without a port are read.
@@ -94,13 +98,15 @@ actor Supervisor {
   ///   - remote: The configuration to start with.
   ///   - trouble: What is wrong with the configuration file, where another is used in its place.
   ///   - level: That of `log`.
+  ///   - keeper: With the lines the process before this one has left.
   ///   - reexecute: Stops the daemon in order and starts its program anew; called on the loop.
   init(
     on loop: EventLoop, _ source: ConfigurationSource, _ loaded: ConfigurationSource.Loaded, file: String,
     _ remote: RemoteStart, trouble: String?, secrets: SecretRegistry, level: LogLevel, log: Logger,
-    reexecute: @escaping @Sendable () -> Void
+    keeper: LineKeeper, reexecute: @escaping @Sendable () -> Void
   ) {
     self.loop = loop
+    self.keeper = keeper
     self.source = source
     configuration = remote.configuration
     belongings = Belongings(remote.configuration)
@@ -161,8 +167,8 @@ actor Supervisor {
 
   /// Outputs have their first value when it returns.
   func startGPIO(_ options: GPIOOptions) async {
-    guard !options.lines.isEmpty else { return }
-    let gpio = GPIOController(options, on: loop, pool: linePool, log: log) { [weak self] event in
+    guard !options.lines.isEmpty else { return keeper.dropUnclaimed() }
+    let gpio = GPIOController(options, on: loop, pool: linePool, log: log, keeper: keeper) { [weak self] event in
       self?.assumeIsolated { $0.levelChanged(event) }
     }
     self.gpio = gpio
@@ -173,6 +179,7 @@ actor Supervisor {
   private func startParts() async {
     startRemoteConfiguration(remoteRecord)
     await changeRecovery()
+    changeSilence()
   }
 
   private func startControl() async {

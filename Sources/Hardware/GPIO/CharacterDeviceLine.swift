@@ -8,11 +8,12 @@ internal import YAML
 ///
 /// Kernel versions differ in what becomes of an output when its descriptor is closed: most chips leave it as it is, some
 /// make it an input again. `safe: hold` means here that Baudgate leaves the value alone before it closes.
-final class CharacterDeviceLine: GPIOLineHandle, @unchecked Sendable {
+final class CharacterDeviceLine: SurrenderableLine, @unchecked Sendable {
   // @unchecked: one user at a time, as `GPIOLineHandle` says; the hand-overs order the accesses.
   private(set) var descriptor: CInt
   private(set) var first: Bool?
   let complaint: String? = nil
+  let storeName: String
   private let options: GPIOLineOptions
   private let path: String
 
@@ -21,13 +22,22 @@ final class CharacterDeviceLine: GPIOLineHandle, @unchecked Sendable {
 
   /// Requests the line. May wait for a bus: not on the loop.
   ///
-  /// - Parameter reference: The chip's path, name (`gpiochip0`) or label.
-  init(_ options: GPIOLineOptions, of reference: String) throws(GPIOFault) {
+  /// - Parameters:
+  ///   - reference: The chip's path, name (`gpiochip0`) or label.
+  ///   - keeper: Where the line may be held from before.
+  init(_ options: GPIOLineOptions, of reference: String, keeper: LineKeeper? = nil) throws(GPIOFault) {
     let chip = try OpenChip(reference)
     defer { Glibc.close(chip.descriptor) }
     guard options.offset < chip.lineCount else {
       let lines = chip.lineCount == 0 ? "no lines" : "the lines 0 to \(chip.lineCount - 1)"
       throw GPIOFault(.wrong, "\(chip.path) has \(lines), not \(options.offset); check `line:`")
+    }
+    storeName = LineKeeper.name(of: options.offset, on: chip.name)
+    if let held = keeper?.takeOver(options, options.offset, as: storeName, on: chip.descriptor) {
+      (descriptor, first) = (held.descriptor, held.value)
+      self.options = options
+      path = chip.path
+      return
     }
     var request = gpio_v2_line_request(options)
     do {
@@ -83,6 +93,11 @@ final class CharacterDeviceLine: GPIOLineHandle, @unchecked Sendable {
     guard descriptor >= 0 else { return }
     Glibc.close(descriptor)
     descriptor = -1
+  }
+
+  func surrender() -> CInt? {
+    defer { descriptor = -1 }
+    return descriptor >= 0 ? descriptor : nil
   }
 
   private func value() throws(SystemError) -> Bool {

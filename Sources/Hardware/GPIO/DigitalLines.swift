@@ -82,8 +82,11 @@ public struct GPIOError: Error, Sendable, Hashable, CustomStringConvertible {
   public enum Code: Sendable, Hashable {
     case noSuchLine
     case notOutput
-    /// The chip is not there, somebody else holds the line, or the driver fails; tried again by itself.
+    /// The chip is not there, somebody else holds the line, or the driver fails; tried again by itself. Or the line was
+    /// driven and reads otherwise.
     case unavailable
+    /// Another output would be on at the same time, or was a moment ago.
+    case interlocked
   }
 
   public let code: Code

@@ -15,9 +15,9 @@ extension GPIOController {
 
   /// Drives an output, ending a pulse under way. A simulated line is driven before this suspends.
   ///
-  /// - Returns: The value read back.
+  /// - Returns: The value read back, which is the one asked for.
   /// - Throws: `GPIOError`: `.noSuchLine`; `.notOutput`; `.unavailable` while the line cannot be had, when its chip
-  ///   fails, or with 64 calls waiting for the chip.
+  ///   fails, with 64 calls waiting for the chip, or when it reads otherwise; `.interlocked`.
   public func set(_ name: String, to value: Bool) async throws(GPIOError) -> Bool {
     try await command(name, value)
   }
@@ -44,19 +44,23 @@ extension GPIOController {
       throw GPIOError(
         .unavailable, "\(name): \(Self.waitingLimit) calls wait for \(line.options.chip) already; its bus is too slow")
     }
+    if value { try checkInterlocks(index) }
     // The pulse under way is over, and so is one whose beginning still waits for the chip.
     line.timer?.disarm()
     line.command &+= 1
     line.isPulsing = duration != nil
+    line.isMadeSafe = false
     let command = line.command
     let result: Result<Bool, GPIOFault> = await withCheckedContinuation { continuation in
-      drive(handle, to: value, index) { controller, result in
+      drive(handle, to: value, index, isLasting: duration == nil) { controller, result in
+        // What reads otherwise may be on all the same.
         if let duration, case .success = result { controller.armPulse(index, command, duration) }
         continuation.resume(returning: result)
       }
     }
     switch result {
-    case .success(let value): return value
+    case .success(value): return value
+    case .success: throw line.readsOtherwise(than: value)
     case .failure(let fault): throw line.unavailable(because: fault)
     }
   }
@@ -79,7 +83,7 @@ extension GPIOController {
       GPIOLineStatus(
         name: line.options.name, chip: "\(line.options.chip)", offset: line.options.offset,
         direction: line.options.direction, value: line.handle == nil ? nil : line.value,
-        error: line.handle == nil ? line.fault?.description : nil, changes: line.changes)
+        error: line.handle == nil ? line.fault?.description : nil, changes: line.changes, isMadeSafe: line.isMadeSafe)
     }
   }
 }

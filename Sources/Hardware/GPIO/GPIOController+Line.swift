@@ -22,6 +22,12 @@ extension GPIOController {
     var command: UInt64 = 0
     /// From the command until the line is driven off again.
     var isPulsing = false
+    /// Calls that may switch it on and have not ended.
+    var pendingOn = 0
+    /// Since when an output has been off, on the monotonic clock; `nil` while it is not known to be.
+    var offSince: Duration?
+    /// Whether it took its safe value since the server was out of reach, and was not commanded since.
+    var isMadeSafe = false
     /// What last kept the line from us.
     var fault: GPIOFault?
     /// Whether the first request has been answered.
@@ -62,6 +68,7 @@ extension GPIOController {
       journal.use(options)
       guard !isSame else { return }
       (wasHeld, value, changes, fault, kept) = (false, nil, 0, nil, nil)
+      (offSince, isMadeSafe) = (nil, false)
     }
 
     /// Whether another line may have its place.
@@ -70,6 +77,7 @@ extension GPIOController {
     /// What the next request is made with.
     var requested: GPIOLineOptions {
       var requested = options
+      if isMadeSafe { requested.initial = options.safe == .on }
       if let kept { requested.initial = kept }
       return requested
     }
@@ -92,6 +100,7 @@ extension GPIOController {
       timer?.disarm()
       command &+= 1
       isPulsing = false
+      offSince = nil
       handle = nil
     }
 

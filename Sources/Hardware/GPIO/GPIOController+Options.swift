@@ -10,6 +10,8 @@ extension GPIOController {
   /// output whose `active_low` alone is another is requested anew with the level it has; between the two some chips
   /// make it an input for a moment. An input is requested anew where `bias`, `debounce` or `active_low` differ.
   public func use(_ options: GPIOOptions) async {
+    defer { endForbidden() }
+    interlocks = Interlocks(options.interlocks)
     guard options.lines != lines else { return }
     replace(options.lines)
     guard isRunning else { return }
@@ -49,7 +51,10 @@ extension GPIOController {
     let line = held[index]
     let before = line.options
     guard options != before else { return }
-    guard !options.isServedLike(before) else { return line.use(options) }
+    guard !options.isServedLike(before) else {
+      line.use(options)
+      return holdLine(index)
+    }
     if options.direction == .output, options.isSameLine(as: before) {
       let flips = options.isActiveLow != before.isActiveLow
       if let kept = line.kept {

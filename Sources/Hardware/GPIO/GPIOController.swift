@@ -22,6 +22,10 @@ public actor GPIOController: DigitalLines {
   let timing: GPIOTiming
   let log: Logger
   private let request: GPIORequester
+  let keeper: LineKeeper?
+  var interlocks: Interlocks
+  /// Outputs whose `safe_after` is over in this outage.
+  var unreachable: Set<String> = []
   private let handler: @Sendable (GPIOEvent) -> Void
   var indices: [String: Int] = [:]
   /// Places in `held`, in the order of the file.
@@ -44,20 +48,25 @@ public actor GPIOController: DigitalLines {
   ///
   /// - Parameters:
   ///   - pool: Where a character device's calls may wait for its bus.
+  ///   - keeper: What has outputs with `safe: hold` outlive this process; without one they are just left.
   ///   - handler: Called synchronously on the loop: with the first value of each line, each debounced change of an
   ///     input, and each change of an output. It should not hold the controller strongly.
   public init(
-    _ options: GPIOOptions, on loop: EventLoop, pool: BlockingPool, log: Logger,
+    _ options: GPIOOptions, on loop: EventLoop, pool: BlockingPool, log: Logger, keeper: LineKeeper? = nil,
     handler: @escaping @Sendable (GPIOEvent) -> Void
   ) {
-    self.init(options, on: loop, pool: pool, log: log, timing: .standard, request: requestLine, handler: handler)
+    self.init(
+      options, on: loop, pool: pool, log: log, timing: .standard, request: keeper?.request ?? requestLine,
+      keeper: keeper, handler: handler)
   }
 
   init(
     _ options: GPIOOptions, on loop: EventLoop, pool: BlockingPool, log: Logger, timing: GPIOTiming,
-    request: @escaping GPIORequester, handler: @escaping @Sendable (GPIOEvent) -> Void
+    request: @escaping GPIORequester, keeper: LineKeeper? = nil, handler: @escaping @Sendable (GPIOEvent) -> Void
   ) {
     configured = Mutex(options.lines)
+    interlocks = Interlocks(options.interlocks)
+    self.keeper = keeper
     self.loop = loop
     self.pool = pool
     self.log = log
@@ -96,7 +105,19 @@ public actor GPIOController: DigitalLines {
       for index in order where held[index].handle == nil { held[index].refused(fault) }
       return
     }
-    for index in order { handle(.start, index) }
+    // What is to be on alone has to find the others off.
+    let last = order.filter { comesLast(held[$0].requested.initial, $0) && held[$0].machine.state == .released }
+    for index in order where !last.contains(index) { handle(.start, index) }
+    await untilTried()
+    await waitForGap(of: last)
+    if isRunning, !last.isEmpty {
+      for index in last { handle(.start, index) }
+      await untilTried()
+    }
+    if !isStarting { keeper?.dropUnclaimed() }
+  }
+
+  private func untilTried() async {
     guard isStarting else { return }
     startTimer?.arm(after: timing.startLimit)
     await withCheckedContinuation { starting.append($0) }
@@ -125,13 +146,23 @@ public actor GPIOController: DigitalLines {
   /// it, some make it an input.
   public func stop() async {
     isRunning = false
-    for index in held.indices {
-      held[index].kept = nil
-      handle(.stop, index)
-      held[index].isTried = false
-    }
+    let last = held.indices.filter { comesLast(held[$0].options.safe == .on, $0) && held[$0].handle != nil }
+    for index in held.indices where !last.contains(index) { stop(index) }
     endStart()
     endSettling()
+    await untilLeft()
+    await waitForGap(of: last)
+    for index in last { stop(index) }
+    await untilLeft()
+  }
+
+  private func stop(_ index: Int) {
+    held[index].kept = nil
+    handle(.stop, index)
+    held[index].isTried = false
+  }
+
+  private func untilLeft() async {
     guard leaving > 0 else { return }
     await withCheckedContinuation { stopping.append($0) }
   }
@@ -157,7 +188,8 @@ public actor GPIOController: DigitalLines {
   }
 
   private func beginRequest(_ index: Int) {
-    let (options, isFirst, request) = (held[index].requested, !held[index].wasHeld, request)
+    let (options, isFirst, request) = (allowed(index), !held[index].wasHeld, request)
+    if options.initial { held[index].pendingOn += 1 }
     call(index) {
       Result { () throws(GPIOFault) in try request(options, isFirst) }
     } then: { controller, result in
@@ -169,6 +201,7 @@ public actor GPIOController: DigitalLines {
     _ result: Result<any GPIOLineHandle, GPIOFault>, _ index: Int, by options: GPIOLineOptions
   ) {
     let line = held[index]
+    if options.initial { line.pendingOn -= 1 }
     // Others are wanted meanwhile: what arrived is given back, and the next request is by those.
     let isOutdated = line.machine.state == .requesting && !options.isServedLike(line.options)
     if isOutdated { handle(.stop, index) }
@@ -196,22 +229,25 @@ public actor GPIOController: DigitalLines {
     }
     // Of a line that says nothing yet: it is off.
     report(GPIOChange(value: handle.first ?? line.value ?? false, time: .now()), index)
+    endForbidden(index)
   }
 
   private func leave(_ handle: any GPIOLineHandle, _ index: Int, by options: GPIOLineOptions) {
     let line = held[index]
-    let safe = line.valueToLeave(by: options)
+    let safe = allowedToLeave(index, by: options)
+    let keeping = !isRunning && options.safe == .hold
     line.drop()
     leaving += 1
     call(index) {
-      defer { handle.release() }
+      defer { handle.release(keeping: keeping) }
       return Result { () throws(GPIOFault) in try safe.map { (safe) throws(GPIOFault) in try handle.drive(safe) } }
     } then: { controller, result in
-      controller.left(result, index, by: options)
+      controller.left(result, safe, index, by: options)
     }
   }
 
-  private func left(_ result: Result<Bool?, GPIOFault>, _ index: Int, by options: GPIOLineOptions) {
+  private func left(_ result: Result<Bool?, GPIOFault>, _ safe: Bool?, _ index: Int, by options: GPIOLineOptions) {
+    if case .success(let value?) = result, let safe { held[index].journal.readBack(value, of: safe) }
     switch result {
     // Of a line that is another by now there is nothing to tell.
     case .success(.some) where !held[index].options.isSameLine(as: options): break
@@ -278,6 +314,7 @@ public actor GPIOController: DigitalLines {
   /// Tells of a value that is new.
   private func report(_ change: GPIOChange, _ index: Int) {
     let line = held[index]
+    line.offSince = change.value ? nil : line.offSince ?? Uptime.monotonic
     guard line.value != change.value else { return }
     if line.value != nil { line.changes &+= 1 }
     line.value = change.value
@@ -305,7 +342,7 @@ public actor GPIOController: DigitalLines {
   // MARK: Calls to the chip
 
   /// Runs a call to a line's chip after the line's earlier ones, and `then` on the loop: at once where nothing can block.
-  private func call<Outcome: Sendable>(
+  func call<Outcome: Sendable>(
     _ index: Int, _ body: @escaping @Sendable () -> Outcome,
     then: @escaping @Sendable (isolated GPIOController, Outcome) -> Void
   ) {
@@ -325,22 +362,32 @@ public actor GPIOController: DigitalLines {
     held[index].calls.add(start)?()
   }
 
+  /// - Parameter isLasting: Whether it is a value to hold: not while a pulse is under way.
   func drive(
-    _ handle: any GPIOLineHandle, to value: Bool, _ index: Int,
+    _ handle: any GPIOLineHandle, to value: Bool, _ index: Int, isLasting: Bool = true,
     then: @escaping @Sendable (isolated GPIOController, Result<Bool, GPIOFault>) -> Void
   ) {
+    let line = held[index]
+    let isHeld = isLasting && line.options.safe == .hold
+    if value { line.pendingOn += 1 }
     call(index) {
-      Result { () throws(GPIOFault) in try handle.drive(value) }
+      if !isHeld { handle.hold(false) }
+      let result = Result { () throws(GPIOFault) in try handle.drive(value) }
+      if isHeld { handle.hold(true) }
+      return result
     } then: { controller, result in
+      if value { controller.held[index].pendingOn -= 1 }
       // Who commanded it goes on before the others are told.
       then(controller, result)
-      controller.driven(handle, result, index)
+      controller.driven(handle, to: value, result, index)
     }
   }
 
-  private func driven(_ handle: any GPIOLineHandle, _ result: Result<Bool, GPIOFault>, _ index: Int) {
+  private func driven(_ handle: any GPIOLineHandle, to wanted: Bool, _ result: Result<Bool, GPIOFault>, _ index: Int) {
     switch result {
-    case .success(let value): report(GPIOChange(value: value, time: .now()), index)
+    case .success(let value):
+      held[index].journal.readBack(value, of: wanted)
+      report(GPIOChange(value: value, time: .now()), index)
     // Of a handle that was dropped meanwhile, nothing is to be lost any more.
     case .failure(let fault): if held[index].handle === handle { lose(fault, index) }
     }

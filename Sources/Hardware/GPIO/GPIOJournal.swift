@@ -10,6 +10,7 @@ struct GPIOJournal {
   private var isOutageTold = false
   private var outageBegan: Duration?
   private var complaint: String?
+  private var readsOtherwise = false
 
   init(_ line: GPIOLineOptions, timing: GPIOTiming, log: Logger) {
     self.line = line
@@ -80,6 +81,31 @@ struct GPIOJournal {
       """
       \(line.name): could not be left \(line.safe.rawValue): \(fault.message); look after what it \
       switches\(reason(fault))
+      """)
+  }
+
+  /// An output was driven; where it reads otherwise, that is told once.
+  mutating func readBack(_ value: Bool, of wanted: Bool) {
+    defer { readsOtherwise = value != wanted }
+    guard value != wanted, !readsOtherwise else { return }
+    log.error(
+      """
+      \(line.name): was driven \(wanted ? "on" : "off") and reads \(value ? "on" : "off"); something else drives line \
+      \(line.offset) of \(line.chip), or it is short-circuited; look at the wiring
+      """)
+  }
+
+  /// `gpio.interlocks` has an output off that would be on.
+  func interlocked(_ obstacle: Interlocks.Obstacle) {
+    log.error(
+      "\(line.name): is not on together with \(obstacle.line) (gpio.interlocks), so it is off: \(obstacle.words)")
+  }
+
+  func madeSafe(_ value: Bool, after duration: Duration) {
+    log.warning(
+      """
+      \(line.name): is \(value ? "on" : "off"), its safe value, since the server has been out of reach for \
+      \(duration.forHumans); it stays so until it is commanded
       """)
   }
 

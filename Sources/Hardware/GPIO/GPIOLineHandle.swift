@@ -26,6 +26,17 @@ protocol GPIOLineHandle: AnyObject, Sendable {
 
   /// Gives the line back as it is; nothing once it was given back.
   func release()
+
+  /// Whether an output's value is to outlive this process; no by itself.
+  func hold(_ isHeld: Bool)
+
+  /// Gives the line back, or leaves it to whom its value is to outlive this process with.
+  func release(keeping: Bool)
+}
+
+extension GPIOLineHandle {
+  func hold(_: Bool) {}
+  func release(keeping _: Bool) { release() }
 }
 
 /// A level and when it was seen.

@@ -12,4 +12,6 @@ public struct GPIOLineStatus: Sendable, Hashable {
   public var error: String?
   /// How often the value has changed since the start.
   public var changes: UInt64
+  /// Whether an output was driven to its safe value since the server was out of reach, and not commanded since.
+  public var isMadeSafe = false
 }

@@ -8,6 +8,7 @@ extension GPIOOptions {
   public init?(from reader: inout MappingReader) {
     let chip = GPIOChipReference(from: &reader)
     let hasChip = reader.has("chip")
+    let safeAfter = SafeAfter(from: &reader)
     var lines: [GPIOLineOptions] = []
     var homeless: [String] = []
     var first: [Place: NamedNode] = [:]
@@ -21,7 +22,8 @@ extension GPIOOptions {
       let own = entry.has("chip")
       let line = GPIOLineOptions(from: &entry, named: node.name, on: chip)
       if !own, !hasChip { homeless.append(node.path) }
-      guard let line else { continue }
+      guard var line else { continue }
+      line.inherit(safeAfter, has: node.value)
       if let other = first[Place(line)] {
         reader.diagnostics.error(
           at: node.key,
@@ -38,8 +40,9 @@ extension GPIOOptions {
         "\(listed(homeless)) \(homeless.count == 1 ? "has" : "have") no chip; write \(reader.path(of: "chip")) for all "
           + "lines, or chip in each")
     }
+    let interlocks = GPIOInterlock.list(from: &reader, among: lines)
     guard reader.finish(hints: ["chips": "a chip may also stand in each line"]) else { return nil }
-    self.init(lines: lines)
+    self.init(lines: lines, interlocks: interlocks)
   }
 
   /// Where a line is, however its chip is written.
@@ -86,9 +89,10 @@ extension GPIOLineOptions {
     let debounce = reader.duration("debounce", in: Self.debounceRange)
     let safe = reader.word("safe", of: Safe.self)
     let initial = reader.word("initial", of: ["on": true, "off": false])
+    let safeAfter = SafeAfter(from: &reader, safe)
     let device = reader.nonEmptyString("device")
     switch direction {
-    case .input: reader.refuse(["safe", "initial"], "\(name) is an input; only outputs are driven")
+    case .input: reader.refuse(["safe", "initial", "safe_after"], "\(name) is an input; only outputs are driven")
     case .output: reader.refuse(["bias", "debounce"], "\(name) is an output; only inputs have it")
     case nil: break
     }
@@ -103,6 +107,7 @@ extension GPIOLineOptions {
     self.debounce = debounce ?? self.debounce
     self.safe = safe ?? self.safe
     self.initial = initial ?? (self.safe == .on)
+    self.safeAfter = safeAfter?.duration
     self.device = device
   }
 

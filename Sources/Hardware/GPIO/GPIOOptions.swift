@@ -2,8 +2,13 @@
 public struct GPIOOptions: Sendable, Equatable {
   /// In the order of the file.
   public var lines: [GPIOLineOptions]
+  /// Of each at most one line is on.
+  public var interlocks: [GPIOInterlock]
 
-  public init(lines: [GPIOLineOptions] = []) { self.lines = lines }
+  public init(lines: [GPIOLineOptions] = [], interlocks: [GPIOInterlock] = []) {
+    self.lines = lines
+    self.interlocks = interlocks
+  }
 }
 
 /// `gpio.lines.NAME`.
@@ -34,6 +39,8 @@ public struct GPIOLineOptions: Sendable, Equatable {
   /// An output's value from the moment it is requested; its safe value where the file does not say.
   public var initial = false
   public var safe = Safe.off
+  /// How long the server may be out of reach before an output takes its safe value; `nil` for ever.
+  public var safeAfter: Duration?
   /// The entry of `devices:` it belongs to; `nil` for the gateway itself.
   public var device: String?
 

@@ -9,6 +9,9 @@ internal import YAML
 /// An output's byte is written in place; the file keeps its inode and whatever stands behind the byte. An input's file
 /// is whoever else's: it may be written in place, truncated first, or replaced by rename(2). Missing, empty or
 /// unreadable as a level it says nothing, and the line stays as it is. Where `active_low` is set, `0` is on.
+///
+/// An output with `safe: hold` is taken over as its file says, as a held line of the kernel's is; while a pulse is under
+/// way a file `lineN.pulse` beside it says that there is nothing to hold.
 final class SimulatedLine: GPIOLineHandle, @unchecked Sendable {
   // @unchecked: used on the loop alone.
   private(set) var descriptor: CInt
@@ -18,6 +21,7 @@ final class SimulatedLine: GPIOLineHandle, @unchecked Sendable {
   private let name: String
   private let isInput: Bool
   private let isActiveLow: Bool
+  private var isHeld: Bool
   private var directoryWatch: CInt = -1
   private var fileWatch: CInt = -1
 
@@ -33,6 +37,7 @@ final class SimulatedLine: GPIOLineHandle, @unchecked Sendable {
     name = "line\(options.offset)"
     isInput = options.direction == .input
     isActiveLow = options.isActiveLow
+    isHeld = options.direction == .output && options.safe == .hold
     if makingDirectory { try Self.make(directory) }
     do { descriptor = try check("inotify_init1") { bg_inotify() } } catch { throw .simulating(directory, error) }
     do throws(GPIOFault) {
@@ -41,7 +46,8 @@ final class SimulatedLine: GPIOLineHandle, @unchecked Sendable {
         try watchFile()
         first = try level()
       } else {
-        first = try drive(options.initial)
+        // Not with `??`, which forgets what may be thrown.
+        if let held = try heldLevel() { first = held } else { first = try drive(options.initial) }
       }
     } catch {
       Glibc.close(descriptor)
@@ -76,6 +82,35 @@ final class SimulatedLine: GPIOLineHandle, @unchecked Sendable {
       throw GPIOFault(.failed, "\(path) holds \(quoted(byte)) right after it was written; who else writes it?")
     }
     return level
+  }
+
+  private var pulseMark: String { "\(path).pulse" }
+
+  /// What an output with `safe: hold` was left at; `nil` where it takes its initial value.
+  private func heldLevel() throws(GPIOFault) -> Bool? {
+    // Cut short, the pulse ends now.
+    let wasPulsing = unlink(pulseMark) == 0
+    // What is no level is about to be written over.
+    defer { complaint = nil }
+    return isHeld && !wasPulsing ? try level() : nil
+  }
+
+  // A mark that cannot be made leaves the pulse's level to the next start, as without one.
+  func hold(_ isHeld: Bool) {
+    guard isHeld != self.isHeld else { return }
+    self.isHeld = isHeld
+    guard !isHeld else {
+      unlink(pulseMark)
+      return
+    }
+    let file = bg_open(pulseMark, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0o666)
+    if file >= 0 { close(file) }
+  }
+
+  func release(keeping: Bool) {
+    if keeping { hold(true) }
+    if !isHeld { unlink(pulseMark) }
+    release()
   }
 
   // MARK: Input

@@ -28,13 +28,14 @@ final class GPIOBench: @unchecked Sendable {
   }()
 
   init(
-    _ loop: EventLoop, _ lines: [GPIOLineOptions], timing: GPIOTiming = GPIOBench.quick,
+    _ loop: EventLoop, _ lines: [GPIOLineOptions], interlocks: [GPIOInterlock] = [],
+    timing: GPIOTiming = GPIOBench.quick,
     request: @escaping GPIORequester = requestLine
   ) {
     self.loop = loop
     let log = log
     gpio = GPIOController(
-      GPIOOptions(lines: lines), on: loop, pool: BlockingPool(name: "test", threads: 4),
+      GPIOOptions(lines: lines, interlocks: interlocks), on: loop, pool: BlockingPool(name: "test", threads: 4),
       log: Logger(label: "test") { _ in log.handler }, timing: timing, request: request
     ) { [unowned self] in self.note($0) }
   }

@@ -164,9 +164,20 @@ import Testing
     try onLoop { loop in
       let bench = GPIOBench(loop, [Self.relay], request: TwinChip([.success(TwinLine(false, stuckAt: false))]).request)
       await bench.gpio.start()
-      #expect(await bench.set("relay", to: true) == false)
+      let stuck = GPIOError(
+        .unavailable,
+        "relay was driven on and reads off; something else drives the line, or it is short-circuited: look at the wiring"
+      )
+      await #expect(throws: stuck) { try await bench.gpio.set("relay", to: true) }
+      await #expect(throws: stuck) { try await bench.gpio.pulse("relay", for: .seconds(100)) }
+      #expect(await bench.set("relay", to: false) == false)
       #expect(await bench.value(of: "relay") == false)
       #expect(bench.said("relay") == [false])
+      #expect(
+        bench.log.told.filter { $0.hasPrefix("error") } == [
+          "error: relay: was driven on and reads off; something else drives line 23 of /dev/gpiochip0, or it is "
+            + "short-circuited; look at the wiring"
+        ], "once, not for each command")
       await bench.gpio.stop()
     }
   }
