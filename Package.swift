@@ -64,7 +64,8 @@ let package = Package(
     .executableTarget(
       name: "baudgate",
       dependencies: [
-        "Gateway", "Installer", "Configuration", "ThingsBoard", "Telemetry", "YAML", "CKernel", argumentParser,
+        "Gateway", "Installer", "Configuration", "Hardware", "ThingsBoard", "Telemetry", "YAML", "CKernel",
+        argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
