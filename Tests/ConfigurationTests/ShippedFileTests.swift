@@ -86,7 +86,8 @@ import ThingsBoard
       "hupcl:", "prefix:", "report:", "units:", "filters:", "scale:", "offset:", "stale_after:", "max_line:",
       "interval:",
       "max_batch:", "max_bytes:", "max_size:", "persist_after:", "memory:", "hot_directory:", "level:", "socket:",
-      "chip:", "lines:", "relay:", "door:", "transport:", "link:", "tls:", "min_version:", "proxy:", "no_proxy:",
+      "chip:", "safe_after:", "interlocks:", "lines:", "relay:", "door:", "transport:", "link:", "tls:", "min_version:",
+      "proxy:", "no_proxy:",
       "rpc:", "shared_attributes:", "alias:",
       "unreachable:", "pump:", "token:", "downlink:", "attributes:", "silent:", "enabled:", "firmware:", "software:",
       "install:", "rollback:", "version_file:", "chunk_size:", "time_limit:", "confirm_within:",
@@ -205,6 +206,18 @@ import ThingsBoard
     #expect(configuration.warnings.isEmpty)
   }
 
+  @Test func outputsEndSafe() throws {
+    let directory = try TemporaryDirectory()
+    let configuration = try Self.example("gpio-outputs.yaml", in: directory)
+    #expect(configuration.gpio.lines.map(\.name) == ["up", "down", "pump", "cooling", "light", "modem"])
+    #expect(configuration.gpio.lines.map(\.safe) == [.off, .off, .off, .on, .hold, .off])
+    #expect(
+      configuration.gpio.lines.map(\.safeAfter)
+        == [.seconds(60), .seconds(60), .seconds(600), .seconds(600), nil, nil])
+    #expect(configuration.gpio.interlocks == [GPIOInterlock(["up", "down"], gap: .milliseconds(500))])
+    #expect(configuration.warnings.isEmpty)
+  }
+
   @Test func devicesHaveTheirOwn() throws {
     let directory = try TemporaryDirectory()
     let configuration = try Self.example("devices.yaml", in: directory)
@@ -244,9 +257,8 @@ import ThingsBoard
     #expect(
       files.sorted()
         == (Self.examples.map(\.file) + [
-          "commands.yaml", "devices.yaml", "provisioning.yaml", "sysfs.yaml", "updates.yaml",
-        ])
-        .sorted()
+          "commands.yaml", "devices.yaml", "gpio-outputs.yaml", "provisioning.yaml", "sysfs.yaml", "updates.yaml",
+        ]).sorted()
     )
   }
 }
