@@ -42,6 +42,8 @@ public final class Diagnostics {
 
   /// The file's name as messages show it.
   public var file: String
+  /// Where the file finds others that it names; `nil` where it may name none.
+  public var library: (any FileLibrary)?
   /// How many errors there were, those beyond `limit` too.
   public private(set) var errorCount = 0
   public private(set) var warningCount = 0
@@ -87,14 +89,28 @@ public final class Diagnostics {
     }
   }
 
-  /// In the order of the file; at most `limit`, and one more that counts the rest.
+  /// Takes what was said of another file that this one names. Several may name it: the same is told once.
+  public func absorb(_ other: Diagnostics) {
+    for error in other.recordedErrors where !recordedErrors.contains(error) {
+      errorCount += 1
+      if recordedErrors.count < Self.limit { recordedErrors.append(error) }
+    }
+    for warning in other.recordedWarnings where !recordedWarnings.contains(warning) {
+      warningCount += 1
+      if recordedWarnings.count < Self.limit { recordedWarnings.append(warning) }
+    }
+  }
+
+  /// In the order of the file, those about others behind; at most `limit`, and one more that counts the rest.
   public var errors: [Diagnostic] { sorted(recordedErrors, of: errorCount, "errors") }
-  /// In the order of the file; at most `limit`, and one more that counts the rest.
+  /// In the order of the file, those about others behind; at most `limit`, and one more that counts the rest.
   public var warnings: [Diagnostic] { sorted(recordedWarnings, of: warningCount, "warnings") }
 
   private func sorted(_ recorded: [Diagnostic], of count: Int, _ noun: String) -> [Diagnostic] {
     var result = recorded.enumerated().sorted { a, b in
-      (a.element.line, a.element.column, a.offset) < (b.element.line, b.element.column, b.offset)
+      let (first, second) = (a.element.file, b.element.file)
+      if first != second { return first == file || (second != file && first < second) }
+      return (a.element.line, a.element.column, a.offset) < (b.element.line, b.element.column, b.offset)
     }.map(\.element)
     if count > recorded.count, let last = result.last {
       let rest = "and \(count - recorded.count) more \(noun)"
