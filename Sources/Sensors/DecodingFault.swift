@@ -36,6 +36,10 @@ public struct DecodingFault: Error, Sendable, Hashable {
     case badChecksum
     /// A number that a device gives when it has measured nothing.
     case implausible
+    /// A unit on a bus did not answer in time.
+    case unanswered
+    /// A unit on a bus said no to what was asked.
+    case refused
 
     /// Whether to log it: a partial first line after opening is as it should be, and only counted.
     public var isWarning: Bool { self != .partial }

@@ -29,6 +29,11 @@ struct LinearScale: Sendable, Hashable {
     (value * numerator + addend) / denominator
   }
 
+  /// What `callAsFunction` makes `value` of; infinite where nothing finite does.
+  func inverse(_ value: Double) -> Double {
+    (value * denominator - addend) / numerator
+  }
+
   private static func whole(_ fraction: Double, over power: Double) -> Double? {
     let candidate = (fraction * power).rounded()
     return abs(candidate) <= greatestExactInteger && candidate / power == fraction ? candidate : nil

@@ -54,7 +54,7 @@ extension SensorOptions {
     self.isEnabled = isEnabled
     self.prefix = prefix
     self.report = report
-    self.units = Dictionary(units.map { ($0.name, $0.unit) }, uniquingKeysWith: { first, _ in first })
+    self.units = settings.units.merging(units.map { ($0.name, $0.unit) }, uniquingKeysWith: { _, own in own })
     self.filters = filters.chains
     self.interval = interval
     self.staleAfter = staleAfter
@@ -83,6 +83,10 @@ extension SensorOptions {
       if SensorProtocols.announced.contains(text) {
         reader.error(
           at: "protocol", "\(reader.path(of: "protocol")) \(quoted(text)) is not supported yet by this version")
+        return nil
+      }
+      if let hint = SensorProtocols.hints[text] {
+        reader.error(at: "protocol", "\(reader.path(of: "protocol")) is \(quoted(text)); \(hint)")
         return nil
       }
     }

@@ -4,6 +4,12 @@ internal import YAML
 public protocol ProtocolSettings: Sendable, Equatable {
   /// The names of the values it delivers, without prefix; `nil` where only what arrives will tell.
   var valueNames: [String]? { get }
+  /// Units by value name where the protocol's own options say them; the sensor's `units` go before them.
+  var units: [String: String] { get }
+}
+
+extension ProtocolSettings {
+  public var units: [String: String] { [:] }
 }
 
 /// What Baudgate has to know of a protocol; adding one is a file in `Protocols` and a line in `SensorProtocols`.
@@ -35,13 +41,21 @@ enum SensorSource: Sendable {
 /// The protocols this version knows, and those a later one will.
 public enum SensorProtocols {
   public static let all: [ProtocolEntry] = [
-    LineProtocol.entry, W1Protocol.entry, IIOProtocol.entry, HwmonProtocol.entry, ThermalProtocol.entry,
+    LineProtocol.entry, ModbusProtocol.rtu, ModbusProtocol.ascii, W1Protocol.entry, IIOProtocol.entry,
+    HwmonProtocol.entry, ThermalProtocol.entry,
   ]
 
   /// Refused by name, so that nobody hunts for a typing error.
   static let announced = [
-    "modbus_rtu", "modbus_ascii", "modbus_rtu_tcp", "frame", "sml", "d0", "dsmr", "nmea", "tic", "vedirect", "mbus",
+    "frame", "sml", "d0", "dsmr", "nmea", "tic", "vedirect", "mbus",
     "wmbus", "ebus", "rflink", "rfxtrx", "enocean", "poll",
+  ]
+
+  /// Names people look for where another one is meant: what to write instead.
+  static let hints = [
+    "modbus_rtu_tcp": "write modbus_rtu, and give the port a path such as tcp://192.0.2.7:4001",
+    "modbus": "write modbus_rtu or modbus_ascii; RTU over TCP is modbus_rtu on a port with a path such as "
+      + "tcp://192.0.2.7:4001",
   ]
 
   public static func entry(named name: String) -> ProtocolEntry? {

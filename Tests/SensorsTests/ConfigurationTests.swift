@@ -23,7 +23,8 @@ private let mistakes = [
   Mistake(
     description: "an unknown protocol", options: "port: p\nprotocol: lines\nfoo: 1",
     messages: [
-      #"3:13: sensors.s.protocol is "lines"; expected one of line, w1, iio, hwmon or thermal; did you mean "line"?"#
+      #"3:13: sensors.s.protocol is "lines"; expected one of line, modbus_rtu, modbus_ascii, w1, iio, "#
+        + #"hwmon or thermal; did you mean "line"?"#
     ], head: ""),
   Mistake(
     description: "a protocol of a later version, whose keys are not judged",
