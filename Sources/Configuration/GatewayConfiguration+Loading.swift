@@ -32,6 +32,7 @@ extension GatewayConfiguration {
     _ bytes: [UInt8], file: String, overlay: ConfigurationOverlay? = nil, in surroundings: Surroundings
   ) -> Result<GatewayConfiguration, ConfigurationErrors> {
     let diagnostics = Diagnostics(file: file)
+    diagnostics.library = MapLibrary(beside: file, then: surroundings.mapDirectories)
     var configuration: GatewayConfiguration?
     if let document = YAMLNode.load(bytes, file: file, diagnostics: diagnostics),
       var root = MappingReader(

@@ -13,6 +13,8 @@ public struct Surroundings: Sendable, Equatable {
   public var readsTokens = true
   /// Whether `public_key_file` is opened all the same: who installs needs that key, and no token.
   public var readsPublicKeys = false
+  /// Where register maps are looked for after `maps` beside the configuration file.
+  public var mapDirectories = MapLibrary.usualDirectories
 
   public init(stateDirectory: String? = nil, runtimeDirectory: String? = nil, credentialsDirectory: String? = nil) {
     self.stateDirectory = stateDirectory

@@ -252,12 +252,101 @@ import ThingsBoard
     #expect(configuration.warnings.isEmpty)
   }
 
+  /// An example with units on a bus; maps are those of the source tree.
+  private static func bus(_ name: String) throws -> GatewayConfiguration {
+    let directory = try TemporaryDirectory()
+    _ = try directory.write("token\n", to: "token", mode: 0o640)
+    var surroundings = Surroundings()
+    surroundings.mapDirectories = ["\(Self.directory)/maps"]
+    let text = try text("examples/\(name)").replacing("/etc/baudgate/token", with: directory.path + "/token")
+    return try load(text, in: surroundings).get()
+  }
+
+  /// The questions of a sensor's first cycle, when all are refused with what mends nothing.
+  private static func questions(_ sensor: SensorOptions) throws -> Int {
+    var poll = try #require(SensorProtocols.poll(of: sensor))
+    poll.begin()
+    var count = 0
+    while let request = poll.next() {
+      count += 1
+      poll.take(.success([request.bytes[1] | 0x80, 4]), at: CaptureTime(milliseconds: 1, boottime: 1))
+    }
+    return count
+  }
+
+  @Test func modbusUnitsAreReadInFewQuestions() throws {
+    let configuration = try Self.bus("modbus.yaml")
+    #expect(configuration.warnings == [])
+    #expect(configuration.sensors.map(\.name) == ["boiler", "relays", "everybody"])
+    #expect(try configuration.sensors.map(Self.questions) == [5, 4, 0])
+    #expect(configuration.sensors.first?.units["flow"] == "°C")
+    let settings = try #require(configuration.sensors.first?.settings as? any PolledSettings)
+    // The command in its comment: unit 2, function 6, register 30, 215.
+    var exchange = try settings.writing("setpoint", .double(21.5))
+    #expect(exchange.next()?.bytes.dropLast(2) == [2, 6, 0, 30, 0, 215])
+  }
+
+  @Test func metersComeFromMaps() throws {
+    let configuration = try Self.bus("meters.yaml")
+    #expect(configuration.warnings == [])
+    #expect(configuration.sensors.map { $0.keys?.count } == [1, 3, 7, 1])
+    #expect(configuration.sensors[0].settings.valueNames?.count == 6)
+    #expect(configuration.sensors[1].units["power"] == "kW")
+    #expect(configuration.sensors[3].protocolName == "modbus_ascii")
+  }
+
+  @Test func aMapIsLookedForBesideTheFileFirst() throws {
+    let directory = try TemporaryDirectory()
+    try FileManager.default.createDirectory(atPath: directory.path + "/maps", withIntermediateDirectories: true)
+    _ = try directory.write("registers: {own: {input: 0}}\n", to: "maps/sdm120.yaml")
+    _ = try directory.write("registers: {broken: {input: 0, typ: int16}}\n", to: "maps/broken.yaml")
+    func file(_ map: String) throws -> Result<GatewayConfiguration, ConfigurationErrors> {
+      let text =
+        Sample.head
+        + "ports: {p: {path: /dev/ttyUSB0}}\nsensors: {s: {port: p, protocol: modbus_rtu, unit: 1, map: \(map)}}\n"
+      let path = try directory.write(text, to: "baudgate.yaml")
+      var surroundings = Surroundings()
+      surroundings.mapDirectories = ["\(Self.directory)/maps"]
+      return GatewayConfiguration.load(path: path, in: surroundings)
+    }
+    #expect(try file("sdm120").get().sensors.first?.keys?.map(\.name) == ["own"])
+    #expect(try file("pzem004t").get().sensors.first?.keys?.count == 7)
+    #expect(try file("\(Self.directory)/maps/sdm630.yaml").get().sensors.first?.keys?.count == 54)
+    func errors(_ map: String) throws -> [String] {
+      guard case .failure(let errors) = try file(map) else { return [] }
+      return errors.lines.map { $0.replacing(directory.path, with: "D").replacing(Self.directory, with: "E") }
+    }
+    #expect(
+      try errors("broken") == [
+        "D/maps/broken.yaml:1:32: unknown key \"typ\" in registers.broken; did you mean \"type\"?"
+      ])
+    #expect(
+      try errors("sdm12") == [
+        "D/baudgate.yaml:4:60: sensors.s.map is \"sdm12\"; no sdm12.yaml in D/maps or E/maps; did you mean \"sdm120\"?"
+      ])
+    #expect(
+      try errors("/nowhere.yaml") == [
+        "D/baudgate.yaml:4:60: sensors.s.map is \"/nowhere.yaml\"; /nowhere.yaml cannot be read: No such file or directory"
+      ])
+    #expect(
+      try errors("../x") == [
+        "D/baudgate.yaml:4:60: sensors.s.map is \"../x\"; expected a map's name such as sdm120, or an absolute path"
+      ])
+  }
+
   @Test func everyExampleIsInTheTable() throws {
     let files = try FileManager.default.contentsOfDirectory(atPath: "\(Self.directory)/examples")
     #expect(
       files.sorted()
         == (Self.examples.map(\.file) + [
-          "commands.yaml", "devices.yaml", "gpio-outputs.yaml", "provisioning.yaml", "sysfs.yaml", "updates.yaml",
+          "commands.yaml",
+          "devices.yaml",
+          "gpio-outputs.yaml",
+          "meters.yaml",
+          "modbus.yaml",
+          "provisioning.yaml",
+          "sysfs.yaml",
+          "updates.yaml",
         ]).sorted()
     )
   }

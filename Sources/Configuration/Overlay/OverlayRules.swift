@@ -45,7 +45,8 @@ enum OverlayRules {
       [["ports"], ["gpio"]]
         + [
           "port", "protocol", "device", "prefix", "template", "csv", "separator", "key_value", "json", "regex", "types",
-          "max_line", "unit", "registers", "preset",
+          "max_line", "unit", "registers", "preset", "map", "only", "word_order", "byte_order", "max_gap",
+          "max_registers", "echo", "timeout",
         ].map { ["sensors", "*", $0] }
     ),
     ("what the board says of itself stays in the file", [["attributes"]]),

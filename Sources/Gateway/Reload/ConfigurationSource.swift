@@ -19,6 +19,9 @@ struct ConfigurationSource: Sendable {
 
   init(path: String, in surroundings: Surroundings = .process) {
     self.path = path
+    var surroundings = surroundings
+    // The last good file stands elsewhere, and means the same maps.
+    surroundings.mapDirectories.insert(MapLibrary.directory(beside: path), at: 0)
     self.surroundings = surroundings
   }
 
