@@ -9,7 +9,7 @@ LEAN := -Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-
 # One version for the binaries and the package.
 VERSION := $(shell sed -n 's/.*line = "Baudgate version \(.*\)".*/\1/p' Sources/Telemetry/Version.swift)
 
-.PHONY: all setup build demo test check format lint bench install deb clean
+.PHONY: all setup build demo test check format lint bench fuzz install deb clean
 
 all: build
 
@@ -38,6 +38,11 @@ lint: setup
 bench: build
 	Benchmarks/run $(BENCH)
 
+# FUZZ: seconds for each of its parts; BAUDGATE_FUZZ_SEED begins elsewhere. CI runs a third of a second of each.
+FUZZ ?= 60
+fuzz:
+	BAUDGATE_FUZZ_SECONDS=$(FUZZ) $(SWIFT) test --filter Fuzz
+
 # Apart from build: root mostly has no Swift in PATH, and its files would be in the way of the next build.
 install:
 	@test -x $(RELEASE)/baudgated && test -x $(RELEASE)/baudgate || { echo "run 'make build' first" >&2; exit 1; }
@@ -53,6 +58,8 @@ install:
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/baudgate/examples
 	install -m 0644 README.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/baudgate/
 	install -m 0644 etc/baudgate/examples/*.yaml $(DESTDIR)$(PREFIX)/share/doc/baudgate/examples/
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/baudgate/maps
+	install -m 0644 etc/baudgate/maps/*.yaml $(DESTDIR)$(PREFIX)/share/baudgate/maps/
 	test -e $(DESTDIR)/etc/baudgate/baudgate.yaml || \
 	  install -D -m 0640 etc/baudgate/baudgate.yaml $(DESTDIR)/etc/baudgate/baudgate.yaml
 
