@@ -57,8 +57,11 @@ struct AnswerPattern: Sendable {
 
   var function: UInt8 { head[1] }
 
+  /// An echo passes for an answer only where every answer repeats its question. (That of 20 coils from 0x0300 on would pass
+  /// for their values: its third byte is 3, as many bytes as they take.)
   func isAnswer(_ message: ArraySlice<UInt8>) -> Bool {
     message.count == length && message.starts(with: head)
+      && (head.count == length || !message.elementsEqual(question))
   }
 
   func isException(_ message: ArraySlice<UInt8>) -> Bool {

@@ -100,6 +100,15 @@ private func answersAreFoundHoweverTheyCome(_ pair: Pair, _ framing: ModbusFrami
   }
 }
 
+/// 20 coils take 3 bytes, and the question for those from 0x0300 on says 3 in the same place.
+@Test(arguments: [ModbusFraming.rtu, .ascii]) func anEchoThatLooksLikeAnAnswerIsNone(_ framing: ModbusFraming) throws {
+  let request = framing.request(.read(.coil, address: 0x0305, count: 20), unit: 1, hasEcho: false)
+  var finder = try #require(request.finder)
+  #expect(finder.feed(request.bytes) == nil)
+  #expect(finder.complaint?.hasSuffix("our own question, and no answer behind it") == true)
+  #expect(finder.feed(framed(framing, 1, hex("0103ff0001"))) == hex("0103ff0001"))
+}
+
 @Test(arguments: [ModbusFraming.rtu, .ascii]) func aBroadcastHasNoAnswer(_ framing: ModbusFraming) {
   #expect(framing.request(.writeCoil(0, true), unit: 0, hasEcho: false).finder == nil)
 }
