@@ -15,6 +15,8 @@ struct StatusReport {
   var server: String
   var today: TrafficToday
   var lines: [GPIOLineStatus] = []
+  /// What is counted or measured on them, by name.
+  var counts: [String: [JSON.Member]] = [:]
   /// Parts that are there where they are configured: `remote_configuration`, `updates`, `recovery`.
   var parts: [JSON.Member] = []
 
@@ -57,12 +59,14 @@ struct StatusReport {
   private func line(_ line: GPIOLineStatus) -> JSON.Member {
     var members: [JSON.Member] = [
       .init("chip", .string(line.chip)),
-      .init("line", .integer(Int64(line.offset))),
-      .init("direction", .string(line.direction.rawValue)),
+      .init("line", line.offset.map { .integer(Int64($0)) } ?? .null),
+      .init("direction", .string(line.role)),
       .init("changes", .integer(Int64(clamping: line.changes))),
     ]
     if let value = line.value { members.append(.init("value", .bool(value))) }
     if line.isMadeSafe { members.append(.init("made_safe", .bool(true))) }
+    if line.isPolled { members.append(.init("polled", .bool(true))) }
+    members += counts[line.name] ?? []
     if let error = line.error { members.append(.init("last_error", .string(error))) }
     return .init(line.name, .object(members))
   }

@@ -44,7 +44,7 @@ extension GPIOOptions {
     var names: [String: String] = [:]
     for var line in others.lines where line.direction == .output {
       // What is here is meant as it is here.
-      guard !lines.contains(where: { $0.chip == line.chip && $0.offset == line.offset }) else { continue }
+      guard !lines.contains(where: { $0.chip == line.chip && $0.selector == line.selector }) else { continue }
       let name = line.name
       while result.lines.contains(where: { $0.name == line.name }) { line.name += " (before)" }
       names[name] = line.name

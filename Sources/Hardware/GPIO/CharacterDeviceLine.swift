@@ -16,9 +16,15 @@ final class CharacterDeviceLine: SurrenderableLine, @unchecked Sendable {
   let storeName: String
   private let options: GPIOLineOptions
   private let path: String
+  let offset: UInt32?
+  /// Whether the line has no interrupt and was had without asking for edges.
+  let isPolled: Bool
+  private var sequence = LineSequence()
 
   /// Edges taken in one read(2).
   private static let readLimit = 16
+  /// The same of a line whose edges are counted.
+  static let edgeReadLimit = 64
 
   /// Requests the line. May wait for a bus: not on the loop.
   ///
@@ -28,22 +34,23 @@ final class CharacterDeviceLine: SurrenderableLine, @unchecked Sendable {
   init(_ options: GPIOLineOptions, of reference: String, keeper: LineKeeper? = nil) throws(GPIOFault) {
     let chip = try OpenChip(reference)
     defer { Glibc.close(chip.descriptor) }
-    guard options.offset < chip.lineCount else {
-      let lines = chip.lineCount == 0 ? "no lines" : "the lines 0 to \(chip.lineCount - 1)"
-      throw GPIOFault(.wrong, "\(chip.path) has \(lines), not \(options.offset); check `line:`")
-    }
-    storeName = LineKeeper.name(of: options.offset, on: chip.name)
-    if let held = keeper?.takeOver(options, options.offset, as: storeName, on: chip.descriptor) {
+    let offset = try chip.offset(of: options.selector)
+    self.offset = offset
+    storeName = LineKeeper.name(of: offset, on: chip.name)
+    if let held = keeper?.takeOver(options, offset, as: storeName, on: chip.descriptor) {
       (descriptor, first) = (held.descriptor, held.value)
+      isPolled = false
       self.options = options
       path = chip.path
       return
     }
-    var request = gpio_v2_line_request(options)
+    let request: gpio_v2_line_request
     do {
-      try check("ioctl GPIO_V2_GET_LINE") { bg_gpio_request_line(chip.descriptor, &request) }
+      (request, isPolled) = try GPIORequestPlan.request(options, offset: offset) { request throws(SystemError) in
+        try check("ioctl GPIO_V2_GET_LINE") { bg_gpio_request_line(chip.descriptor, &request) }
+      }
     } catch {
-      let consumer = error.errno == EBUSY ? chip.consumer(of: options.offset) : nil
+      let consumer = error.errno == EBUSY ? chip.consumer(of: offset) : nil
       throw .requesting(options, of: chip.path, heldBy: consumer, error)
     }
     descriptor = request.fd
@@ -61,7 +68,8 @@ final class CharacterDeviceLine: SurrenderableLine, @unchecked Sendable {
   deinit { release() }
 
   func takeChanges() throws(GPIOFault) -> [GPIOChange] {
-    var events = [gpio_v2_line_event](repeating: gpio_v2_line_event(), count: Self.readLimit)
+    let limit = options.meter == nil ? Self.readLimit : Self.edgeReadLimit
+    var events = [gpio_v2_line_event](repeating: gpio_v2_line_event(), count: limit)
     let count: Int
     do {
       count = try check("read") { events.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) } }
@@ -73,10 +81,12 @@ final class CharacterDeviceLine: SurrenderableLine, @unchecked Sendable {
     guard count > 0 else { throw .gone(path) }
     let (capture, now) = (CaptureTime.now(), Self.monotonicNow())
     return events.prefix(count / MemoryLayout<gpio_v2_line_event>.size).map { event in
-      GPIOChange(
-        value: event.id == GPIO_V2_LINE_EVENT_RISING_EDGE.rawValue,
-        time: CaptureTime(monotonic: event.timestamp_ns, now: now, capture: capture))
+      GPIOChange(event, missed: sequence.gap(before: event.line_seqno), now: now, capture: capture)
     }
+  }
+
+  func sample() throws(GPIOFault) -> Bool {
+    do { return try value() } catch { throw .using(options, of: path, error) }
   }
 
   func drive(_ value: Bool) throws(GPIOFault) -> Bool {
@@ -195,11 +205,31 @@ private struct OpenChip {
     return numbers.sorted().map { "/dev/\(prefix)\($0)" }
   }
 
-  /// Who holds a line; `nil` where the kernel does not say.
-  func consumer(of offset: UInt32) -> String? {
+  /// The number of the line that is meant.
+  func offset(of selector: GPIOLineSelector) throws(GPIOFault) -> UInt32 {
+    switch selector {
+    case .offset(let offset):
+      guard offset < lineCount else {
+        let lines = lineCount == 0 ? "no lines" : "the lines 0 to \(lineCount - 1)"
+        throw GPIOFault(.wrong, "\(path) has \(lines), not \(offset); check `line:`")
+      }
+      return offset
+    case .name(let name):
+      return try GPIOLineSelector.offset(named: name, among: lineCount, of: path) { offset in
+        info(of: offset).map { info in withUnsafeBytes(of: info.name) { text($0) } }
+      }
+    }
+  }
+
+  private func info(of offset: UInt32) -> gpio_v2_line_info? {
     var info = gpio_v2_line_info()
     info.offset = offset
-    guard bg_gpio_line_info(descriptor, &info) == 0 else { return nil }
+    return bg_gpio_line_info(descriptor, &info) == 0 ? info : nil
+  }
+
+  /// Who holds a line; `nil` where the kernel does not say.
+  func consumer(of offset: UInt32) -> String? {
+    guard let info = info(of: offset) else { return nil }
     let consumer = withUnsafeBytes(of: info.consumer) { text($0) }
     return consumer.isEmpty ? nil : quoted(consumer)
   }

@@ -17,10 +17,11 @@ public protocol DigitalLines: Sendable {
 }
 
 extension DigitalLines {
-  /// The line a command means: by its name, or by its number on its chip where only one line has that.
+  /// The line a command means: by its name, the kernel's where the file has that, or by its number on its chip where only
+  /// one line has that.
   public func line(_ pin: PinReference) -> GPIOLineOptions? {
     switch pin {
-    case .name(let name): return lines.first { $0.name == name }
+    case .name(let name): return lines.first { $0.name == name } ?? lines.first { $0.selector == .name(name) }
     case .number(let number):
       let found = lines.filter { $0.offset == number }
       return found.count == 1 ? found.first : nil
@@ -29,9 +30,10 @@ extension DigitalLines {
 }
 
 extension [GPIOLineOptions] {
-  /// What dashboards call a line: its number, or its name where several chips have that number.
+  /// What dashboards call a line: its number, or its name where several chips have that number or the file has none.
   public func pinName(of line: GPIOLineOptions) -> String {
-    lazy.filter { $0.offset == line.offset }.count == 1 ? "\(line.offset)" : line.name
+    guard let offset = line.offset else { return line.name }
+    return lazy.filter { $0.offset == offset }.count == 1 ? "\(offset)" : line.name
   }
 }
 

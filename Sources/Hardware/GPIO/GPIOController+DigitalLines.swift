@@ -9,6 +9,10 @@ extension GPIOController {
   /// - Throws: `GPIOError`: `.noSuchLine`; `.unavailable` while the line cannot be had.
   public func value(of name: String) throws(GPIOError) -> Bool {
     let line = held[try index(of: name)]
+    if line.options.meter != nil {
+      throw GPIOError(
+        .unavailable, "\(name) is counted or measured, so its level is not followed; its values are telemetry")
+    }
     guard line.handle != nil, let value = line.value else { throw line.unavailable(because: line.fault) }
     return value
   }
@@ -81,9 +85,10 @@ extension GPIOController {
   public var status: [GPIOLineStatus] {
     order.map { held[$0] }.map { line in
       GPIOLineStatus(
-        name: line.options.name, chip: "\(line.options.chip)", offset: line.options.offset,
-        direction: line.options.direction, value: line.handle == nil ? nil : line.value,
-        error: line.handle == nil ? line.fault?.description : nil, changes: line.changes, isMadeSafe: line.isMadeSafe)
+        name: line.options.name, chip: "\(line.options.chip)", offset: line.options.offset ?? line.handle?.offset,
+        direction: line.options.direction, value: line.isLevelKnown ? line.value : nil,
+        error: line.handle == nil ? line.fault?.description : nil, changes: line.changes, isMadeSafe: line.isMadeSafe,
+        isPolled: line.handle?.isPolled ?? false, isCounter: line.options.meter?.quantity == .count)
     }
   }
 }

@@ -15,6 +15,12 @@ extension GPIOController {
     private(set) var heldSince = Duration.zero
     private(set) var wasHeld = false
     var debouncer: Debouncer
+    /// When its edges were read last.
+    var lastRead = Duration.seconds(-1)
+    /// Its edges come so fast that the descriptor is not watched for a moment.
+    var isResting = false
+    /// Readings of a polled line that have failed in a row.
+    var failedReads = 0
     /// As last reported; stays over an outage.
     var value: Bool?
     var changes: UInt64 = 0
@@ -53,12 +59,13 @@ extension GPIOController {
       // The kernel debounces what comes from a character device.
       let period =
         if case .simulated = options.chip { max(options.debounce, timing.leastSimulatedDebounce) } else {
-          Duration.zero
+          handle.isPolled ? options.debounce : Duration.zero
         }
       let value = handle.first ?? self.value ?? false
       debouncer = Debouncer(value, period: period)
       journal.held(value)
       journal.complain(handle.complaint)
+      if handle.isPolled { journal.polled() }
     }
 
     /// Takes other options; the line is not held by those before, or they are served alike.
@@ -101,6 +108,8 @@ extension GPIOController {
       command &+= 1
       isPulsing = false
       offSince = nil
+      isResting = false
+      failedReads = 0
       handle = nil
     }
 

@@ -27,6 +27,7 @@ public actor GPIOController: DigitalLines {
   /// Outputs whose `safe_after` is over in this outage.
   var unreachable: Set<String> = []
   private let handler: @Sendable (GPIOEvent) -> Void
+  let edgeHandler: @Sendable (GPIOEdges) -> Void
   var indices: [String: Int] = [:]
   /// Places in `held`, in the order of the file.
   var order: [Int] = []
@@ -51,18 +52,20 @@ public actor GPIOController: DigitalLines {
   ///   - keeper: What has outputs with `safe: hold` outlive this process; without one they are just left.
   ///   - handler: Called synchronously on the loop: with the first value of each line, each debounced change of an
   ///     input, and each change of an output. It should not hold the controller strongly.
+  ///   - edges: The same for lines that are counted or measured, whose levels are not told.
   public init(
     _ options: GPIOOptions, on loop: EventLoop, pool: BlockingPool, log: Logger, keeper: LineKeeper? = nil,
-    handler: @escaping @Sendable (GPIOEvent) -> Void
+    edges: @escaping @Sendable (GPIOEdges) -> Void = { _ in }, handler: @escaping @Sendable (GPIOEvent) -> Void
   ) {
     self.init(
       options, on: loop, pool: pool, log: log, timing: .standard, request: keeper?.request ?? requestLine,
-      keeper: keeper, handler: handler)
+      keeper: keeper, edges: edges, handler: handler)
   }
 
   init(
     _ options: GPIOOptions, on loop: EventLoop, pool: BlockingPool, log: Logger, timing: GPIOTiming,
-    request: @escaping GPIORequester, keeper: LineKeeper? = nil, handler: @escaping @Sendable (GPIOEvent) -> Void
+    request: @escaping GPIORequester, keeper: LineKeeper? = nil,
+    edges: @escaping @Sendable (GPIOEdges) -> Void = { _ in }, handler: @escaping @Sendable (GPIOEvent) -> Void
   ) {
     configured = Mutex(options.lines)
     interlocks = Interlocks(options.interlocks)
@@ -73,6 +76,7 @@ public actor GPIOController: DigitalLines {
     self.timing = timing
     self.request = request
     self.handler = handler
+    edgeHandler = edges
     held = options.lines.map { Line($0, timing: timing, log: log) }
     order = Array(held.indices)
     indices = Dictionary(options.lines.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -227,6 +231,12 @@ public actor GPIOController: DigitalLines {
     } catch {
       return lose(GPIOFault(.failed, "cannot watch \(line.options.chip)", error), index)
     }
+    if handle.isPolled { line.timer?.arm(after: line.options.poll) }
+    // What happened while the line was not ours is no edge.
+    guard line.options.meter == nil else {
+      line.value = line.debouncer.level
+      return
+    }
     // Of a line that says nothing yet: it is off.
     report(GPIOChange(value: handle.first ?? line.value ?? false, time: .now()), index)
     endForbidden(index)
@@ -236,6 +246,7 @@ public actor GPIOController: DigitalLines {
     let line = held[index]
     let safe = allowedToLeave(index, by: options)
     let keeping = !isRunning && options.safe == .hold
+    drainEdges(of: line)
     line.drop()
     leaving += 1
     call(index) {
@@ -263,7 +274,7 @@ public actor GPIOController: DigitalLines {
     endSettling()
   }
 
-  private func lose(_ fault: GPIOFault, _ index: Int) {
+  func lose(_ fault: GPIOFault, _ index: Int) {
     let line = held[index]
     guard let handle = line.handle else { return }
     let duration = Uptime.monotonic - line.heldSince
@@ -283,6 +294,7 @@ public actor GPIOController: DigitalLines {
   private func descriptorIsReady(_ events: IOSource.Events, _ index: Int) {
     let line = held[index]
     guard let handle = line.handle else { return }
+    if line.hasEdgeEvents { return readEdges(events, index) }
     do throws(GPIOFault) {
       let changes = try takeChanges(of: line, handle, index)
       // Either would be reported again and again.
@@ -312,12 +324,13 @@ public actor GPIOController: DigitalLines {
   }
 
   /// Tells of a value that is new.
-  private func report(_ change: GPIOChange, _ index: Int) {
+  func report(_ change: GPIOChange, _ index: Int) {
     let line = held[index]
     line.offSince = change.value ? nil : line.offSince ?? Uptime.monotonic
     guard line.value != change.value else { return }
     if line.value != nil { line.changes &+= 1 }
     line.value = change.value
+    if line.options.meter != nil { return note(change, of: line) }
     handler(GPIOEvent(line: line.options.name, value: change.value, time: change.time))
   }
 
@@ -329,6 +342,8 @@ public actor GPIOController: DigitalLines {
     let line = held[index]
     guard let handle = line.handle else { return self.handle(.timer, index) }
     switch line.options.direction {
+    case .input where handle.isPolled: poll(handle, index)
+    case .input where line.isResting: resume(index)
     case .input:
       // Not by the clock alone: after a stall, a change may wait that came before the time was up.
       do throws(GPIOFault) { try takeChanges(of: line, handle, index) } catch { return lose(error, index) }

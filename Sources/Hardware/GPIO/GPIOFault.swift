@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import Glibc
+internal import YAML
 
 /// What went wrong with a line of a chip, as the log and `baudgate status` tell it.
 struct GPIOFault: Error, Sendable, Hashable, CustomStringConvertible {
@@ -60,8 +61,13 @@ extension GPIOFault {
   static func requesting(
     _ line: GPIOLineOptions, of path: String, heldBy consumer: String?, _ cause: SystemError
   ) -> GPIOFault {
-    let place = "line \(line.offset) of \(path)"
+    let place = "line \(line.selector) of \(path)"
     switch cause.errno {
+    case EBUSY where consumer == quoted(gpioConsumer):
+      return GPIOFault(
+        .inUse,
+        "\(place) is held by Baudgate already: is it twice in gpio.lines, by number and by name, or does another "
+          + "baudgated run?", cause)
     case EBUSY:
       let holder = consumer.map { "by \($0)" } ?? "by another process or a driver"
       return GPIOFault(.inUse, "\(place) is held \(holder); end it, or choose another `line:`", cause)
@@ -82,7 +88,7 @@ extension GPIOFault {
   static func using(_ line: GPIOLineOptions, of path: String, _ cause: SystemError) -> GPIOFault {
     switch cause.errno {
     case ENODEV, ENXIO, EBADF: gone(path, cause)
-    default: GPIOFault(.failed, "line \(line.offset) of \(path): the driver reports an error", cause)
+    default: GPIOFault(.failed, "line \(line.selector) of \(path): the driver reports an error", cause)
     }
   }
 

@@ -11,6 +11,7 @@ struct GPIOJournal {
   private var outageBegan: Duration?
   private var complaint: String?
   private var readsOtherwise = false
+  private var isPollingTold = false
 
   init(_ line: GPIOLineOptions, timing: GPIOTiming, log: Logger) {
     self.line = line
@@ -24,7 +25,7 @@ struct GPIOJournal {
   mutating func use(_ line: GPIOLineOptions) {
     if !line.isSameLine(as: self.line) {
       told = []
-      (isOutageTold, outageBegan, complaint) = (false, nil, nil)
+      (isOutageTold, outageBegan, complaint, isPollingTold) = (false, nil, nil, false)
     }
     self.line = line
   }
@@ -55,11 +56,28 @@ struct GPIOJournal {
     log.log(
       level: level,
       """
-      \(line.name): \(line.direction.rawValue) \(line.offset) of \(line.chip) is ours\(outage), \
-      \(value ? "on" : "off")
+      \(line.name): \(line.roleName) \(line.selector) of \(line.chip) is ours\(outage), \
+      \(value ? "on" : "off")\(outageBegan != nil && line.meter?.quantity == .count ? Self.uncounted : "")
       """)
     outageBegan = nil
     isOutageTold = false
+  }
+
+  private static let uncounted = "; what came meanwhile is not in the count, which goes on from where it was"
+
+  /// Nothing tells of the line's changes; told once.
+  mutating func polled() {
+    guard !isPollingTold else { return }
+    isPollingTold = true
+    let period = max(line.poll, line.debounce)
+    let bound = max(1, Duration.seconds(1).wholeMilliseconds / max(1, 2 * period.wholeMilliseconds))
+    let lost =
+      line.meter == nil ? "a shorter change is not seen" : "shorter pulses, and more than \(bound) a second, are lost"
+    log.notice(
+      """
+      \(line.name): line \(line.selector) of \(line.chip) has no interrupt, so it is read every \
+      \(line.poll.forHumans); \(lost)
+      """)
   }
 
   /// What stands at the line is no level.
@@ -121,4 +139,9 @@ struct GPIOJournal {
   }
 
   private func reason(_ fault: GPIOFault) -> String { fault.cause.map { " (\($0))" } ?? "" }
+}
+
+extension GPIOLineOptions {
+  /// As the file says it.
+  var roleName: String { meter?.quantity == .count ? GPIORole.counter.rawValue : direction.rawValue }
 }

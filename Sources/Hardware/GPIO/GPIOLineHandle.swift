@@ -14,6 +14,15 @@ protocol GPIOLineHandle: AnyObject, Sendable {
   /// What is wrong with what stands at the line, though not with the line; for the log.
   var complaint: String? { get }
 
+  /// The line's number on its chip, where it says one.
+  var offset: UInt32? { get }
+
+  /// Whether nothing tells of an input's changes, so that it is read with `sample` again and again.
+  var isPolled: Bool { get }
+
+  /// Reads an input; may wait for a bus.
+  func sample() throws(GPIOFault) -> Bool
+
   /// Takes the levels of an input since the last call, oldest first; never waits.
   ///
   /// - Throws: `GPIOFault` with `.gone` when the chip went away; an output's too.
@@ -39,10 +48,20 @@ extension GPIOLineHandle {
   func release(keeping _: Bool) { release() }
 }
 
+extension GPIOLineHandle {
+  var offset: UInt32? { nil }
+  var isPolled: Bool { false }
+  func sample() throws(GPIOFault) -> Bool { first ?? false }
+}
+
 /// A level and when it was seen.
 struct GPIOChange: Sendable, Hashable {
   var value: Bool
   var time: CaptureTime
+  /// The same by `CLOCK_MONOTONIC`, in nanoseconds; 0 where nobody says it.
+  var nanoseconds: UInt64 = 0
+  /// How many changes before it the kernel had no room for.
+  var missed: UInt32 = 0
 }
 
 /// What requests a line of its chip.

@@ -7,12 +7,16 @@ let gpioConsumer = "baudgate"
 extension gpio_v2_line_request {
   /// Edges the kernel keeps until they are read; of more, the oldest are dropped.
   static let eventBufferSize: UInt32 = 64
+  /// The same where each edge counts: the kernel's own bound for it, GPIO_V2_LINES_MAX * 16.
+  static let countedBufferSize: UInt32 = 1024
 
   /// What one configured line is requested with. An output's value travels with it, so that no relay clicks.
-  init(_ line: GPIOLineOptions) {
+  ///
+  /// - Parameter offset: The line's number, where the options have its name.
+  init(_ line: GPIOLineOptions, offset: UInt32? = nil) {
     self.init()
     num_lines = 1
-    offsets.0 = line.offset
+    offsets.0 = offset ?? line.offset ?? 0
     withUnsafeMutableBytes(of: &consumer) { $0.copyBytes(from: gpioConsumer.utf8.prefix($0.count - 1)) }
     config.flags = line.flags
     switch line.direction {
@@ -22,13 +26,24 @@ extension gpio_v2_line_request {
       config.attrs.0.attr.values = line.initial ? 1 : 0
       config.attrs.0.mask = 1
     case .input:
-      event_buffer_size = Self.eventBufferSize
+      event_buffer_size = line.meter == nil ? Self.eventBufferSize : Self.countedBufferSize
       guard line.debounceMicroseconds > 0 else { break }
       config.num_attrs = 1
       config.attrs.0.attr.id = GPIO_V2_LINE_ATTR_ID_DEBOUNCE.rawValue
       config.attrs.0.attr.debounce_period_us = line.debounceMicroseconds
       config.attrs.0.mask = 1
     }
+  }
+
+  /// The same input as a line that is only read: for a chip without an interrupt for it, which does not debounce either.
+  var withoutEdges: gpio_v2_line_request {
+    var request = self
+    let edges = [GPIO_V2_LINE_FLAG_EDGE_RISING, GPIO_V2_LINE_FLAG_EDGE_FALLING].reduce(0) { $0 | UInt64($1.rawValue) }
+    request.config.flags &= ~edges
+    request.config.num_attrs = 0
+    request.config.attrs.0 = gpio_v2_line_config_attribute()
+    request.event_buffer_size = 0
+    return request
   }
 }
 
@@ -38,7 +53,9 @@ extension GPIOLineOptions {
     switch direction {
     case .output: flags.append(GPIO_V2_LINE_FLAG_OUTPUT)
     case .input:
-      flags += [GPIO_V2_LINE_FLAG_INPUT, GPIO_V2_LINE_FLAG_EDGE_RISING, GPIO_V2_LINE_FLAG_EDGE_FALLING]
+      flags.append(GPIO_V2_LINE_FLAG_INPUT)
+      if edges.contains(true) { flags.append(GPIO_V2_LINE_FLAG_EDGE_RISING) }
+      if edges.contains(false) { flags.append(GPIO_V2_LINE_FLAG_EDGE_FALLING) }
       switch bias {
       case .asIs: break
       case .pullUp: flags.append(GPIO_V2_LINE_FLAG_BIAS_PULL_UP)

@@ -27,7 +27,7 @@ extension GPIOOptions {
       if let other = first[Place(line)] {
         reader.diagnostics.error(
           at: node.key,
-          "\(node.path) is line \(line.offset) of \(line.chip), which \(other.path) on line \(other.key.line) is already"
+          "\(node.path) is line \(line.selector) of \(line.chip), which \(other.path) on line \(other.key.line) is already"
         )
       } else {
         first[Place(line)] = node
@@ -48,10 +48,10 @@ extension GPIOOptions {
   /// Where a line is, however its chip is written.
   private struct Place: Hashable {
     let chip: GPIOChipReference
-    let offset: UInt32
+    let selector: GPIOLineSelector
 
     init(_ line: GPIOLineOptions) {
-      offset = line.offset
+      selector = line.selector
       let devices = "/dev/"
       switch line.chip {
       case .device(let name) where name.hasPrefix(devices + "gpiochip"):
@@ -66,24 +66,19 @@ extension GPIOLineOptions {
   /// Beyond the lines of any chip.
   public static let offsetRange: ClosedRange<UInt32> = 0...4095
   public static let debounceRange = Duration.zero ... .seconds(10)
+  public static let pollRange = Duration.milliseconds(1) ... .seconds(10)
 
   /// Reads `gpio.lines.NAME`.
   ///
   /// - Parameter chip: The chip of lines that name none; `nil` where there is none, or none that is right.
   fileprivate init?(from reader: inout MappingReader, named name: String, on chip: GPIOChipReference?) {
     reader.require("line", "direction")
-    // Its other keys are judged by the version that can count.
-    if reader.node("direction")?.text == "counter" {
-      let path = reader.path(of: "direction")
-      reader.error(at: "direction", "\(path) \"counter\" is not supported yet by this version (counters)")
-      return nil
-    }
-    reader.notYet("edge", "counters")
-    reader.notYet("scale", "counters")
-    reader.notYet("units", "counters")
     let chip = GPIOChipReference(from: &reader) ?? chip
-    let offset = Self.offset(&reader)
-    let direction = reader.word("direction", of: Direction.self)
+    let selector = GPIOLineSelector(from: &reader, on: chip)
+    let role = reader.word("direction", of: GPIORole.self)
+    let direction = role?.direction
+    let meter = GPIOMeter(from: &reader, named: name, role)
+    let poll = reader.duration("poll", in: Self.pollRange)
     let isActiveLow = reader.boolean("active_low")
     let bias = reader.word("bias", of: Bias.self)
     let debounce = reader.duration("debounce", in: Self.debounceRange)
@@ -93,15 +88,18 @@ extension GPIOLineOptions {
     let device = reader.nonEmptyString("device")
     switch direction {
     case .input: reader.refuse(["safe", "initial", "safe_after"], "\(name) is an input; only outputs are driven")
-    case .output: reader.refuse(["bias", "debounce"], "\(name) is an output; only inputs have it")
+    case .output: reader.refuse(["bias", "debounce", "poll"], "\(name) is an output; only inputs have it")
     case nil: break
     }
     let hints = [
       "pin": "the key is \"line\"", "offset": "the key is \"line\"", "gpio": "the key is \"line\"",
       "pull": "the key is \"bias\"", "invert": "the key is \"active_low\"", "default": "the key is \"initial\"",
     ]
-    guard reader.finish(hints: hints), let chip, let offset, let direction else { return nil }
-    self.init(name: name, chip: chip, offset: offset, direction: direction)
+    guard reader.finish(hints: hints), let chip, let selector, let direction else { return nil }
+    self.init(name: name, chip: chip, offset: 0, direction: direction)
+    self.selector = selector
+    self.meter = meter
+    self.poll = poll ?? self.poll
     self.isActiveLow = isActiveLow ?? self.isActiveLow
     self.bias = bias ?? self.bias
     self.debounce = debounce ?? self.debounce
@@ -109,19 +107,6 @@ extension GPIOLineOptions {
     self.initial = initial ?? (self.safe == .on)
     self.safeAfter = safeAfter?.duration
     self.device = device
-  }
-
-  /// A number; the kernel's name for a line is a word.
-  private static func offset(_ reader: inout MappingReader) -> UInt32? {
-    let range = Self.offsetRange
-    guard let text = reader.node("line")?.text, text.unicodeScalars.first?.properties.isAlphabetic == true else {
-      return reader.integer("line", in: range)
-    }
-    reader.error(
-      at: "line",
-      "\(reader.path(of: "line")) \(quoted(text)) is not supported yet by this version (lines by the kernel's name); "
-        + "expected an integer from \(range.lowerBound) to \(range.upperBound)")
-    return nil
   }
 }
 
@@ -153,7 +138,7 @@ extension Substring {
 
 extension MappingReader {
   /// Reports each of `keys` that is there.
-  fileprivate mutating func refuse(_ keys: [String], _ reason: String) {
+  mutating func refuse(_ keys: [String], _ reason: String) {
     for key in keys where has(key) { error(at: key, "\(path(of: key)) does not belong here: \(reason)") }
   }
 }

@@ -28,12 +28,16 @@ public struct GPIOLineOptions: Sendable, Equatable {
 
   public var name: String
   public var chip: GPIOChipReference
-  /// The line's offset on its chip; on a Raspberry Pi the BCM number.
-  public var offset: UInt32
+  /// Which line of its chip.
+  public var selector: GPIOLineSelector
   public var direction: Direction
   public var bias = Bias.asIs
   /// How long an input must stand before it counts, by the kernel where it can.
   public var debounce = Duration.zero
+  /// How often an input without an interrupt is read.
+  public var poll = Duration.milliseconds(20)
+  /// What is made of an input's edges; `nil` where its level is told.
+  public var meter: GPIOMeter?
   /// Whether a low level means on.
   public var isActiveLow = false
   /// An output's value from the moment it is requested; its safe value where the file does not say.
@@ -47,19 +51,27 @@ public struct GPIOLineOptions: Sendable, Equatable {
   public init(name: String, chip: GPIOChipReference, offset: UInt32, direction: Direction) {
     self.name = name
     self.chip = chip
-    self.offset = offset
+    selector = .offset(offset)
     self.direction = direction
+  }
+
+  /// The line's number on its chip; `nil` where the file has the kernel's name.
+  public var offset: UInt32? {
+    get { if case .offset(let offset) = selector { offset } else { nil } }
+    set { if let newValue { selector = .offset(newValue) } }
   }
 
   /// Whether both name one line of one chip, used the same way.
   func isSameLine(as other: GPIOLineOptions) -> Bool {
-    chip == other.chip && offset == other.offset && direction == other.direction
+    chip == other.chip && selector == other.selector && direction == other.direction
   }
 
   /// Whether a line that was requested by these options need not be requested again for the others.
   func isServedLike(_ other: GPIOLineOptions) -> Bool {
     guard isSameLine(as: other), isActiveLow == other.isActiveLow else { return false }
-    return direction == .output || bias == other.bias && debounce == other.debounce
+    return direction == .output
+      || bias == other.bias && debounce == other.debounce && edges == other.edges
+        && (meter == nil) == (other.meter == nil)
   }
 }
 

@@ -34,7 +34,7 @@ final class SimulatedLine: GPIOLineHandle, @unchecked Sendable {
   /// - Parameter makingDirectory: Whether to make the directory, not its parents, where it is missing.
   init(_ options: GPIOLineOptions, in directory: String, makingDirectory: Bool) throws(GPIOFault) {
     self.directory = directory
-    name = "line\(options.offset)"
+    name = "line\(options.selector)"
     isInput = options.direction == .input
     isActiveLow = options.isActiveLow
     isHeld = options.direction == .output && options.safe == .hold

@@ -15,6 +15,10 @@ final class GPIOBench: @unchecked Sendable {
   // swift-format-ignore: NeverUseImplicitlyUnwrappedOptionals
   private(set) var gpio: GPIOController!
   private(set) var events: [GPIOEvent] = []
+  private var counted: [GPIOEdges] = []
+  /// Of all lines that are counted, in order.
+  var edges: [GPIOEdge] { counted.flatMap(\.edges) }
+  func edgesOf(_ line: String) -> [GPIOEdge] { counted.filter { $0.line == line }.flatMap(\.edges) }
   private var waiting: (condition: () -> Bool, continuation: CheckedContinuation<Void, Never>)?
 
   /// Waits that a test can sit out.
@@ -36,8 +40,8 @@ final class GPIOBench: @unchecked Sendable {
     let log = log
     gpio = GPIOController(
       GPIOOptions(lines: lines, interlocks: interlocks), on: loop, pool: BlockingPool(name: "test", threads: 4),
-      log: Logger(label: "test") { _ in log.handler }, timing: timing, request: request
-    ) { [unowned self] in self.note($0) }
+      log: Logger(label: "test") { _ in log.handler }, timing: timing, request: request,
+      edges: { [unowned self] in self.counted.append($0) }, handler: { [unowned self] in self.note($0) })
   }
 
   private func note(_ event: GPIOEvent) {

@@ -47,20 +47,38 @@ private let mistakes: [Mistake] = [
     "a number in quotes", "line: \"23\", direction: input",
     "3:13: gpio.lines.x.line is \"23\"; expected an integer from 0 to 4095 without quotes"),
   .line(
-    "a line by the kernel's name", "line: GPIO23, direction: input",
-    "3:13: gpio.lines.x.line \"GPIO23\" is not supported yet by this version (lines by the kernel's name); expected an "
-      + "integer from 0 to 4095"),
+    "a kernel's name that is too long", "line: GPIO23456789012345678901234567890, direction: input",
+    "3:13: gpio.lines.x.line is \"GPIO23456789012345678901234567890\"; expected an integer from 0 to 4095, or the "
+      + "kernel's name for the line, up to 31 bytes"),
+  .line(
+    "a kernel's name that is no file's", "line: A/B, direction: input, chip: \"simulated:/g\"",
+    "3:13: gpio.lines.x.line is \"A/B\"; expected an integer from 0 to 4095, or the kernel's name for the line, "
+      + "without / up to 31 bytes"),
   .line(
     "an unknown direction", "line: 1, direction: outptu",
-    "3:27: gpio.lines.x.direction is \"outptu\"; expected input or output; did you mean \"output\"?"),
-  .line(
-    "a counter, whose keys are not judged", "line: 1, direction: counter, edge: rising, scale: 0.5, units: l, foo: 1",
-    "3:27: gpio.lines.x.direction \"counter\" is not supported yet by this version (counters)"),
+    "3:27: gpio.lines.x.direction is \"outptu\"; expected input, output or counter; did you mean \"output\"?"),
   .line(
     "a counter's keys on an input", "line: 1, direction: input, edge: rising, scale: 2, units: l",
-    "3:34: gpio.lines.x.edge is not supported yet by this version (counters)",
-    "3:48: gpio.lines.x.scale is not supported yet by this version (counters)",
-    "3:58: gpio.lines.x.units is not supported yet by this version (counters)"),
+    "3:40: gpio.lines.x.edge does not belong here: x is an input; only counters have it",
+    "3:55: gpio.lines.x.scale does not belong here: x is an input; only counters and inputs with `measure` have it",
+    "3:65: gpio.lines.x.units does not belong here: x is an input; only counters and inputs with `measure` have it"),
+  .line(
+    "a counter's keys on an output", "line: 1, direction: output, initial_total: 2, measure: frequency, poll: 20ms",
+    "3:50: gpio.lines.x.initial_total does not belong here: x is an output; only counters have it",
+    "3:62: gpio.lines.x.measure does not belong here: x is an output; only counters have it",
+    "3:79: gpio.lines.x.poll does not belong here: x is an output; only inputs have it"),
+  .line(
+    "what a counter does not do", "line: 1, direction: counter, measure: frequency, safe: on",
+    "3:45: gpio.lines.x.measure does not belong here: x is a counter; `direction: input` measures",
+    "3:62: gpio.lines.x.safe does not belong here: x is an input; only outputs are driven"),
+  .line(
+    "a counter that counts nothing",
+    "line: 1, direction: counter, edge: up, scale: 0, rate: day, persist_every: 0, interval: 1ms",
+    "3:42: gpio.lines.x.edge is \"up\"; expected rising, falling or both",
+    "3:53: gpio.lines.x.scale is \"0\"; expected a number from 1e-09 to 1000000000.0",
+    "3:62: gpio.lines.x.rate is \"day\"; expected second, minute, hour or off",
+    "3:82: gpio.lines.x.persist_every is \"0\"; expected an integer from 1 to 1000000",
+    "3:95: gpio.lines.x.interval is \"1ms\"; expected a duration from 100ms to 1d such as 250ms, 5s, 10m or 1h"),
   .line(
     "a device without a name", "line: 1, direction: input, device: ''",
     "3:42: gpio.lines.x.device is \"\"; expected text that is not empty"),
@@ -123,6 +141,10 @@ private let mistakes: [Mistake] = [
     """,
     "4:3: gpio.lines.b is line 1 of gpiochip0, which gpio.lines.a on line 3 is already",
     "7:3: gpio.lines.e is line 1 of simulated:/g, which gpio.lines.d on line 6 is already"),
+  Mistake(
+    "one of the kernel's names twice",
+    "chip: c\nlines:\n  a: {line: GPIO4, direction: input}\n  b: {line: GPIO4, direction: counter}",
+    "4:3: gpio.lines.b is line GPIO4 of c, which gpio.lines.a on line 3 is already"),
   Mistake("an unknown key", "chip: c\nline: {}", "2:1: unknown key \"line\" in gpio; did you mean \"lines\"?"),
   Mistake(
     "more lines than any board has",
@@ -158,6 +180,41 @@ private let mistakes: [Mistake] = [
         .output("pump", 1, on: chip, initial: false, safe: .on),
         bell,
       ])
+  }
+
+  @Test func countersAndMeasuredInputsAreRead() throws {
+    let (options, messages) = decode(
+      """
+      chip: /dev/gpiochip0
+      lines:
+        water: {line: 27, direction: counter, edge: rising, debounce: 5ms, scale: 0.5, units: l}
+        power:
+          {line: GPIO22, direction: counter, edge: both, bias: pull_up, active_low: true, initial_total: 12.5,
+            interval: 1m, rate: minute, persist_every: 10, persist_after: 1h, poll: 5ms}
+        fan: {line: 7J1 Header Pin11, direction: input, measure: frequency, interval: 1s}
+        pwm: {line: "[PH0]", direction: input, measure: pulse_width, scale: 2, units: ppm}
+      """)
+    #expect(messages == [])
+    let lines = try #require(options).lines
+    #expect(lines.map(\.direction) == [.input, .input, .input, .input])
+    #expect(
+      lines.map(\.selector) == [.offset(27), .name("GPIO22"), .name("7J1 Header Pin11"), .name("[PH0]")])
+    var water = GPIOMeter(.count)
+    (water.scale, water.units) = (0.5, "l")
+    #expect(lines[0].meter == water && lines[0].debounce == .milliseconds(5))
+    #expect(
+      (water.edge, water.interval, water.rate, water.persistEvery, water.persistAfter)
+        == (.rising, .seconds(10), .hour, 100, .seconds(300)))
+    var power = GPIOMeter(.count)
+    (power.edge, power.initialTotal, power.interval, power.rate) = (.both, 12.5, .seconds(60), .minute)
+    (power.persistEvery, power.persistAfter) = (10, .seconds(3600))
+    #expect(lines[1].meter == power && lines[1].poll == .milliseconds(5) && lines[1].isActiveLow)
+    #expect(lines[2].meter?.quantity == .frequency && lines[3].meter?.quantity == .pulseWidth)
+    #expect(
+      lines.map(\.keys) == [
+        ["water", "water_pulses", "water_rate"], ["power", "power_pulses", "power_rate"], ["fan"], ["pwm"],
+      ])
+    #expect(lines.map(lines.pinName) == ["27", "power", "fan", "pwm"])
   }
 
   @Test(arguments: ["chip: c", "chip: c\nlines:", "{}"]) func linesMayBeLeftOut(_ text: String) {

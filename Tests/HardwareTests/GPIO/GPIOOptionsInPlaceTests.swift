@@ -28,15 +28,15 @@ import Testing
     @Sendable func request(_ line: GPIOLineOptions, _: Bool) throws(GPIOFault) -> any GPIOLineHandle {
       gate?.wait()
       let isFree = state.withLock { state in
-        guard state.held.insert(line.offset).inserted else {
+        guard state.held.insert(line.offset ?? 0).inserted else {
           state.refusals += 1
           return false
         }
         let value = line.direction == .input ? "" : line.initial ? " on" : " off"
-        state.told.append("\(line.offset) request\(value)")
+        state.told.append("\(line.offset ?? 0) request\(value)")
         return true
       }
-      guard isFree else { throw GPIOFault(.inUse, "line \(line.offset) is held by \"baudgate\"") }
+      guard isFree else { throw GPIOFault(.inUse, "line \(line.offset ?? 0) is held by \"baudgate\"") }
       return Handle(self, line)
     }
   }
@@ -56,7 +56,7 @@ import Testing
       socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends)
       (descriptor, far) = (ends[0], ends[1])
       self.chips = chips
-      offset = line.offset
+      offset = line.offset ?? 0
       first = line.direction == .output ? line.initial : false
     }
 
