@@ -67,8 +67,12 @@ extension CrossChecks {
     switch method {
     case "setGpio", "getGpio", "setGpioStatus", "pulseGpio":
       Target(member: "pin", place: "gpio.lines", names: lines.names[owner] ?? [], owner: lines.owner)
-    case "readNow", "modbusRead", "modbusWrite":
+    case "modbusRead", "modbusWrite":
       Target(member: "sensor", place: "sensors", names: sensors.names[owner] ?? [], owner: sensors.owner)
+    case "readNow":
+      Target(
+        member: "sensor", place: "sensors", names: (sensors.names[owner] ?? []) + lines.metered(of: owner),
+        owner: { [sensors, lines] in sensors.owner(of: $0) ?? lines.ownerOfMetered($0) })
     // Devices were refused these already.
     case "serialWrite" where owner == .gateway: Target(member: "port", place: "ports", names: ports.names)
     case "run" where owner == .gateway:

@@ -73,11 +73,13 @@ struct CrossChecks {
           diagnostics)
       }
     }
-    // A level is sent under its line's name.
-    for line in lines.entries where line.options?.direction == .input {
-      guard let key = try? Key(line.name) else { continue }
-      owners.add(
-        key, of: line.owner, from: "gpio.lines.\(line.name)", at: line.key, remedy: "rename the line", diagnostics)
+    // A level is sent under its line's name, and so is a count, with more beside it.
+    for line in lines.entries {
+      for name in line.options?.keys ?? [] {
+        guard let key = try? Key(name) else { continue }
+        owners.add(
+          key, of: line.owner, from: "gpio.lines.\(line.name)", at: line.key, remedy: "rename the line", diagnostics)
+      }
     }
     for call in section("rpc", "call")?.entries ?? [] {
       for value in call.value.member("values")?.entries ?? [] {

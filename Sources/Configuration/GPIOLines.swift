@@ -29,6 +29,16 @@ struct GPIOLines {
     names = Dictionary(grouping: entries, by: \.owner).mapValues { $0.map(\.name) }
   }
 
+  /// The lines of an owner that are counted or measured; `readNow` knows them as sensors.
+  func metered(of owner: Owner) -> [String] {
+    entries.filter { $0.owner == owner && $0.options?.meter != nil }.map(\.name)
+  }
+
+  /// Whose the line `name` is that is counted or measured; `nil` where there is no such line.
+  func ownerOfMetered(_ name: String) -> Owner? {
+    entries.first { $0.name == name && $0.options?.meter != nil }?.owner
+  }
+
   /// Whose the line `name` is; `nil` where there is no such line.
   func owner(of name: String) -> Owner? { entries.first { $0.name == name }?.owner }
 
@@ -57,6 +67,13 @@ struct GPIOLines {
         at: node,
         "\(subject) is \(quoted(name)), which is a line of \(entry.owner) on line \(entry.key.line); "
           + describe(names[owner] ?? [], of: owner))
+      return
+    }
+    if entry.options?.meter != nil {
+      diagnostics.error(
+        at: node,
+        "\(subject) is \(quoted(name)), which is counted or measured on line \(entry.key.line), so it has no level; "
+          + "expected an \(direction?.rawValue ?? "input or output")")
       return
     }
     guard let direction, let found = entry.options?.direction, found != direction else { return }

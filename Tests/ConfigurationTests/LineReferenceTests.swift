@@ -76,3 +76,42 @@ import Testing
     #expect(configuration.warnings.isEmpty)
   }
 }
+
+/// Lines that are counted or measured: they send more keys, and have no level.
+@Suite struct MeteredLineTests {
+  /// On line 3.
+  private static let gpio =
+    "gpio: {chip: c, lines: {water: {line: 27, direction: counter, scale: 2}, fan: {line: 4, direction: input, measure: frequency}}}\n"
+
+  static let mistakes = [
+    Row(
+      "a counter as a button", "claim: {button: water}",
+      "f:4:17: claim.button is \"water\", which is counted or measured on line 3, so it has no level; expected an input"
+    ),
+    Row(
+      "a measured input as a level", "rpc: {bind: {getValue: fan}}",
+      "f:4:24: rpc.bind.getValue is \"fan\", which is counted or measured on line 3, so it has no level; expected an "
+        + "input or output"),
+    Row(
+      "a call that sends a counter's rate", "rpc: {call: {c: {method: m, interval: 1m, values: {water_rate: a}}}}",
+      "f:4:52: rpc.call.c sends the key \"water_rate\", which gpio.lines.water on line 3 sends already; rename it"),
+    Row(
+      "a call that sends a counter's pulses", "rpc: {call: {c: {method: m, interval: 1m, values: {water_pulses: a}}}}",
+      "f:4:52: rpc.call.c sends the key \"water_pulses\", which gpio.lines.water on line 3 sends already; rename it"),
+  ]
+
+  @Test(arguments: mistakes) func reports(_ row: Row) {
+    #expect(errors(Sample.head + Self.gpio + row.text + "\n") == row.expected)
+  }
+
+  @Test func theyAreReadAsSensorsAre() throws {
+    let text =
+      Sample.head + Self.gpio + """
+        rpc:
+          alias:
+            total: {method: readNow, params: {sensor: water}}
+            turns: {method: readNow, params: {sensor: fan}}
+        """
+    #expect(try load(text).get().warnings.isEmpty)
+  }
+}
