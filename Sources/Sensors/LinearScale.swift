@@ -1,5 +1,5 @@
 /// `scale` and `offset` of a key: value × scale + offset, always a double.
-struct LinearScale: Sendable, Hashable {
+public struct LinearScale: Sendable, Hashable {
   let scale: Double
   let offset: Double
   /// Both as whole numbers over one power of ten, where they are such: 217 × 0.1 is then 21.7, not 21.700000000000003.
@@ -11,7 +11,7 @@ struct LinearScale: Sendable, Hashable {
   private static let mostDecimals = 15
   private static let greatestExactInteger = 9_007_199_254_740_992.0
 
-  init(scale: Double = 1, offset: Double = 0) {
+  public init(scale: Double = 1, offset: Double = 0) {
     self.scale = scale
     self.offset = offset
     var power = 1.0
@@ -25,7 +25,7 @@ struct LinearScale: Sendable, Hashable {
     (numerator, addend, denominator) = (scale, offset, 1)
   }
 
-  func callAsFunction(_ value: Double) -> Double {
+  public func callAsFunction(_ value: Double) -> Double {
     (value * numerator + addend) / denominator
   }
 

@@ -37,7 +37,9 @@ struct StatusTable {
     if entries.isEmpty { return [] }
     return ["", "GPIO             LINE  DIRECTION  VALUE   CHANGES  LAST ERROR"]
       + entries.map { line in
-        let value = line.value["value"].map { $0 == .bool(true) ? "on" : "off" } ?? "unknown"
+        let measured = line.value["total"] ?? line.value["measured"]
+        let value =
+          line.value["value"].map { $0 == .bool(true) ? "on" : "off" } ?? measured.map(Self.plain) ?? "unknown"
         return row([
           (oneLine(line.name), 17), (word(line.value, "line"), 6), (word(line.value, "direction"), 11), (value, 8),
           (word(line.value, "changes"), 9), (word(line.value, "last_error"), 0),

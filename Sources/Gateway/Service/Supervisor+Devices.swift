@@ -64,8 +64,8 @@ extension Supervisor {
           guard let self else { throw PortError(code: .notOpen, message: "\(port) is not open") }
           try await self.write(bytes, to: port)
         },
-        sensors: sensors.map(\.name),
-        latest: { [weak self] sensor async throws(CommandError) in try await self?.latest(of: sensor) },
+        sensors: sensors.map(\.name) + metered(of: name),
+        latest: { [weak self] sensor async throws(CommandError) in try await self?.latest(of: sensor, for: name) },
         registers: { [weak self] sensor, register, value async throws(CommandError) in
           guard let self else { throw .interrupted }
           return try await self.exchange(sensor, register, value)
@@ -94,11 +94,13 @@ extension Supervisor {
     try await sampler.write(bytes)
   }
 
-  private func latest(of sensor: String) async throws(CommandError) -> [Reading]? {
+  /// - Parameter device: Who asks.
+  private func latest(of sensor: String, for device: String) async throws(CommandError) -> [Reading]? {
     for sampler in samplers {
       if let found = try await sampler.readNow(sensor) { return found }
     }
-    return await files?.readNow(sensor)
+    if let found = await files?.readNow(sensor) { return found }
+    return metered(of: device).contains(sensor) ? await counters?.latest(of: sensor) : nil
   }
 
   /// Reads or writes a register of a sensor on a bus.

@@ -172,7 +172,8 @@ extension Supervisor {
 
   private func changeGPIO(_ options: GPIOOptions) async {
     guard let gpio else { return await startGPIO(options) }
-    levels = levels.filter { name, _ in options.lines.contains { $0.name == name } }
+    levels = levels.filter { name, _ in options.lines.contains { $0.name == name && $0.meter == nil } }
+    await changeCounters(options)
     await gpio.use(options)
   }
 

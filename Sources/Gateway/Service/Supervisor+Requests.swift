@@ -71,7 +71,7 @@ extension Supervisor {
       return StatusReport(
         started: started, summary: summary, samplers: await samplerParts(of: nil), device: await own.status,
         others: others, server: configuration.server.url.description, today: traffic,
-        lines: await gpio?.status ?? [], parts: await statusParts
+        lines: await gpio?.status ?? [], counts: await counts, parts: await statusParts
       ).json
     }
   }
@@ -86,7 +86,7 @@ extension Supervisor {
       started: started, summary: "device \(name)",
       samplers: await samplerParts(of: sensors), device: await device.status,
       server: configuration.server.url.description, today: TrafficToday(),
-      lines: await gpio?.status.filter { lines.contains($0.name) } ?? []
+      lines: await gpio?.status.filter { lines.contains($0.name) } ?? [], counts: await counts
     ).json
   }
 

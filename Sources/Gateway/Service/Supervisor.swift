@@ -55,6 +55,8 @@ actor Supervisor {
   let keeper: LineKeeper
   /// `nil` while no output has a `safe_after`.
   var silence: ServerSilence?
+  /// `nil` while no line is counted or measured.
+  var counters: Counters?
   var samplers: [Sampler] = []
   var files: FileSampler?
   /// Where sensors without a port are read.
@@ -168,9 +170,11 @@ actor Supervisor {
   /// Outputs have their first value when it returns.
   func startGPIO(_ options: GPIOOptions) async {
     guard !options.lines.isEmpty else { return keeper.dropUnclaimed() }
-    let gpio = GPIOController(options, on: loop, pool: linePool, log: log, keeper: keeper) { [weak self] event in
-      self?.assumeIsolated { $0.levelChanged(event) }
-    }
+    await changeCounters(options)
+    let gpio = GPIOController(
+      options, on: loop, pool: linePool, log: log, keeper: keeper,
+      edges: { [weak self] edges in self?.assumeIsolated { $0.edgesCame(edges) } },
+      handler: { [weak self] event in self?.assumeIsolated { $0.levelChanged(event) } })
     self.gpio = gpio
     await gpio.start()
   }
@@ -247,6 +251,7 @@ actor Supervisor {
       await Self.each(devices) { await $0.stopDownlink() }
     }
     await within(Self.closeLimit, "leaving the GPIO lines") { [gpio] in await gpio?.stop() }
+    await counters?.tellLast()
     await files?.stop()
     await within(Self.closeLimit, "closing the ports") { [samplers] in
       for sampler in samplers { await sampler.stop() }
@@ -258,6 +263,9 @@ actor Supervisor {
     await control?.stop()
     await within(Self.persistLimit, "writing the queues to the state directory") {
       await Self.each(devices) { await $0.close() }
+    }
+    await within(Self.persistLimit, "writing the counts to the state directory") { [counters] in
+      await counters?.close()
     }
     var (kept, delivered) = (0, UInt64(0))
     for device in devices {
