@@ -46,8 +46,9 @@ import ThingsBoard
     #expect(full.queue.persistAfter == QueueOptions().persistAfter)
     #expect(full.queue.memory == QueueOptions().memory)
     #expect(full.queue.hotDirectory == "/run/baudgate")
-    #expect(full.gpio.lines.map(\.name) == ["relay", "door", "pump-running"])
-    #expect(full.gpio.lines.map(\.device) == [nil, nil, "pump"])
+    #expect(full.gpio.lines.map(\.name) == ["relay", "door", "water", "pump-running"])
+    #expect(full.gpio.lines.map(\.device) == [nil, nil, nil, "pump"])
+    #expect(full.gpio.lines[2].meter == GPIOMeter(.count) && full.gpio.lines[2].poll == full.gpio.lines[0].poll)
     #expect(full.downlink == plain.downlink)
     #expect(full.server.transport == plain.server.transport)
     #expect(full.server.link == plain.server.link)
@@ -89,6 +90,7 @@ import ThingsBoard
       "chip:", "safe_after:", "interlocks:", "lines:", "relay:", "door:", "transport:", "link:", "tls:", "min_version:",
       "proxy:", "no_proxy:",
       "rpc:", "shared_attributes:", "alias:",
+      "edge:", "rate:", "poll:", "persist_every:",
       "unreachable:", "pump:", "token:", "downlink:", "attributes:", "silent:", "enabled:", "firmware:", "software:",
       "install:", "rollback:", "version_file:", "chunk_size:", "time_limit:", "confirm_within:",
       "bind:", "run:", "run_time_limit:", "call:", "secret:", "duration:", "at_boot:",
@@ -98,7 +100,7 @@ import ThingsBoard
     // Without a default, or only in another's place: in the words of a comment.
     for option in [
       "ca:", "cert:", "key:", "pin:", "token_file:", "credential:", "provision:", "button:", "device:", "public_key:",
-      "public_key_file:",
+      "public_key_file:", "units:", "initial_total:", "measure:",
     ] {
       #expect(shipped.contains("#   " + option), "\(option) is not in the shipped file")
     }
@@ -216,6 +218,21 @@ import ThingsBoard
         == [.seconds(60), .seconds(60), .seconds(600), .seconds(600), nil, nil])
     #expect(configuration.gpio.interlocks == [GPIOInterlock(["up", "down"], gap: .milliseconds(500))])
     #expect(configuration.warnings.isEmpty)
+  }
+
+  @Test func countersHaveTheirTotals() throws {
+    let directory = try TemporaryDirectory()
+    let lines = try Self.example("gpio-counters.yaml", in: directory).gpio.lines
+    #expect(lines.map(\.name) == ["power", "water", "rain", "fan", "co2_pulse"])
+    #expect(lines.map(\.selector.description) == ["22", "GPIO27", "3", "24", "25"])
+    #expect(lines.map(\.meter?.quantity) == [.count, .count, .count, .frequency, .pulseWidth])
+    #expect(
+      lines.map(\.keys) == [
+        ["power", "power_pulses", "power_rate"], ["water", "water_pulses", "water_rate"], ["rain"], ["fan"],
+        ["co2_pulse"],
+      ])
+    #expect(lines[1].meter?.initialTotal == 1234.56 && lines[1].meter?.persistEvery == 1)
+    #expect(lines[2].poll == .milliseconds(10))
   }
 
   @Test func devicesHaveTheirOwn() throws {
@@ -341,6 +358,7 @@ import ThingsBoard
         == (Self.examples.map(\.file) + [
           "commands.yaml",
           "devices.yaml",
+          "gpio-counters.yaml",
           "gpio-outputs.yaml",
           "meters.yaml",
           "modbus.yaml",
