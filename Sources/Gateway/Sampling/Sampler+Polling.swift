@@ -107,6 +107,8 @@ extension Sampler {
         guard let bus else { throw CommandError(.unavailable, "the port \(portName) is closed") }
         switch await bus.exchange(request, as: .command, timeout: timeout) {
         case .failure(let failure): throw CommandError(failure)
+        // Nobody answers a broadcast.
+        case .success where request.finder == nil: break
         case .success(let answer):
           do throws(RegisterError) { try exchange.take(answer.bytes) } catch { throw CommandError(error) }
         }

@@ -109,7 +109,7 @@ struct GPIOJournal {
     log.error(
       """
       \(line.name): was driven \(wanted ? "on" : "off") and reads \(value ? "on" : "off"); something else drives line \
-      \(line.offset) of \(line.chip), or it is short-circuited; look at the wiring
+      \(line.selector) of \(line.chip), or it is short-circuited; look at the wiring
       """)
   }
 

@@ -215,9 +215,9 @@ final class LevelChip: @unchecked Sendable {
 
   @Sendable func request(_ line: GPIOLineOptions, _: Bool) throws(GPIOFault) -> any GPIOLineHandle {
     if lock.withLock({ state.refused == line.offset }) {
-      throw GPIOFault(.inUse, "line \(line.offset) is held by \"w1\"", SystemError("ioctl", errno: EBUSY))
+      throw GPIOFault(.inUse, "line \(line.selector) is held by \"w1\"", SystemError("ioctl", errno: EBUSY))
     }
-    set(line.offset, line.initial)
+    set(line.offset ?? 0, line.initial)
     return LevelLine(self, line)
   }
 }
@@ -232,7 +232,7 @@ private final class LevelLine: GPIOLineHandle, @unchecked Sendable {
   var descriptor: CInt { twin.descriptor }
 
   init(_ chip: LevelChip, _ line: GPIOLineOptions) {
-    (self.chip, offset, twin) = (chip, line.offset, TwinLine(line.initial))
+    (self.chip, offset, twin) = (chip, line.offset ?? 0, TwinLine(line.initial))
   }
 
   func takeChanges() throws(GPIOFault) -> [GPIOChange] { [] }
