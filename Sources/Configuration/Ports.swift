@@ -29,17 +29,21 @@ struct Ports {
     checkPaths(root.diagnostics)
   }
 
+  /// Only what is certain: that two matches fit one device is known when it is there.
   private func checkPaths(_ diagnostics: Diagnostics) {
-    var first: [String: NamedNode] = [:]
+    var first: [PortLocation: NamedNode] = [:]
     for entry in entries {
-      guard let path = entry.options?.path else { continue }
-      if let other = first[path] {
-        diagnostics.error(
-          at: entry.node.value.member("path") ?? entry.node.key,
-          "\(entry.node.path).path is \(quoted(path)), which \(other.path) on line \(other.key.line) has already")
-      } else {
-        first[path] = entry.node
+      guard let location = entry.options?.location else { continue }
+      guard let other = first[location] else {
+        first[location] = entry.node
+        continue
       }
+      let isMatch = if case .match = location { true } else { false }
+      let key = isMatch ? "match" : "path"
+      let what = isMatch ? "the same" : quoted("\(location)")
+      diagnostics.error(
+        at: entry.node.value.member(key) ?? entry.node.key,
+        "\(entry.node.path).\(key) is \(what), which \(other.path) on line \(other.key.line) has already")
     }
   }
 }

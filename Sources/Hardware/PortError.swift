@@ -5,6 +5,10 @@ public struct PortError: Error, Sendable, Hashable, CustomStringConvertible {
   public enum Code: String, Sendable, CaseIterable {
     /// Nothing is at the path: not plugged in, or no such device behind it.
     case absent
+    /// More than one device fits its match.
+    case ambiguous
+    /// Another port of the configuration has its device.
+    case claimed
     /// The permissions say no.
     case forbidden
     /// Another process has it.

@@ -6,9 +6,9 @@ extension SerialOptions {
 
   /// Reads `ports.NAME`; each problem is reported where it stands.
   public init?(from reader: inout MappingReader) {
-    reader.notYet("match", "finding an adapter by its serial number")
     reader.notYet("rs485", "RS-485")
     reader.notYet("speed", "playing a capture back")
+    let match = PortMatch(in: &reader)
     if !reader.has("match") { reader.require("path") }
     let path = Self.devicePath(&reader)
     let baud = reader.integer("baud", in: Self.baudRange) ?? 9600
@@ -22,10 +22,13 @@ extension SerialOptions {
       "baudrate": "the key is \"baud\"", "baud_rate": "the key is \"baud\"", "bits": "the key is \"data_bits\"",
       "bytesize": "the key is \"data_bits\"", "device": "the key is \"path\"", "port": "the key is \"path\"",
     ]
-    guard reader.finish(hints: hints), let path else { return nil }
+    guard reader.finish(hints: hints),
+      let location = match.map(PortLocation.match) ?? path.map(PortLocation.path)
+    else { return nil }
     self.init(
-      path: path, baud: baud, dataBits: dataBits, parity: parity, stopBits: stopBits, flow: flow,
+      path: "", baud: baud, dataBits: dataBits, parity: parity, stopBits: stopBits, flow: flow,
       hangUpOnClose: hangUpOnClose)
+    self.location = location
     self.silent = silent
   }
 

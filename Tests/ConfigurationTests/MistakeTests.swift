@@ -115,8 +115,7 @@ import Testing
 
   static let later = [
     Row(
-      "a port by its adapter", Sample.head + "ports: {a: {match: {vendor: \"0403\"}, rs485: {}}}\n",
-      "f:3:13: ports.a.match is not supported yet by this version (finding an adapter by its serial number)",
+      "RS-485", Sample.head + "ports: {a: {match: {vendor: \"0403\"}, rs485: {}}}\n",
       "f:3:38: ports.a.rs485 is not supported yet by this version (RS-485)"),
     Row(
       "a port over TCP", Sample.head + "ports: {a: {path: \"tcp://192.0.2.7:4001\"}}\n",

@@ -99,7 +99,7 @@ import ThingsBoard
     }
     // Without a default, or only in another's place: in the words of a comment.
     for option in [
-      "ca:", "cert:", "key:", "pin:", "token_file:", "credential:", "provision:", "button:", "device:", "public_key:",
+      "match:", "ca:", "cert:", "key:", "pin:", "token_file:", "credential:", "provision:", "button:", "device:", "public_key:",
       "public_key_file:", "units:", "initial_total:", "measure:",
     ] {
       #expect(shipped.contains("#   " + option), "\(option) is not in the shipped file")
@@ -139,6 +139,12 @@ import ThingsBoard
       file: "regex.yaml",
       readings: [
         #"{"number":3,"level":1.82,"trend":"rising","pump":"ON"}"#
+      ]),
+    Example(
+      file: "ports.yaml",
+      readings: [
+        #"{"cellar.temperature":21.5}"#,
+        #"{"attic.temperature":21.5}"#,
       ]),
     Example(
       file: "filters.yaml",

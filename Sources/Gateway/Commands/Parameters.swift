@@ -125,7 +125,7 @@ extension CommandError {
     switch error.code {
     case .timedOut: self.init(.timeout, error.description)
     case .bufferFull: self.init(.busy, error.description)
-    case .absent, .forbidden, .inUse, .notATerminal, .gone, .failed, .notOpen:
+    case .absent, .ambiguous, .claimed, .forbidden, .inUse, .notATerminal, .gone, .failed, .notOpen:
       self.init(.unavailable, error.description)
     }
   }
