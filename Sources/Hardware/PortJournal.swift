@@ -13,6 +13,8 @@ struct PortJournal {
   private var outageBegan: Duration?
   private var warnedOf: SerialOptions?
   private var wasOpen = false
+  /// Where it last was.
+  private var lastDevice: String?
 
   init(name: String, options: SerialOptions, timing: PortTiming, log: Logger) {
     self.name = name
@@ -28,7 +30,7 @@ struct PortJournal {
     self.options = options
     told = []
     (isFlappingTold, isOutageTold) = (false, false)
-    (outageBegan, warnedOf) = (nil, nil)
+    (outageBegan, warnedOf, lastDevice) = (nil, nil, nil)
   }
 
   /// An attempt to open it failed.
@@ -74,8 +76,10 @@ struct PortJournal {
   mutating func opened(_ granted: SerialOptions) {
     let again = wasOpen ? " again" : ""
     let outage = outageBegan.map { " after \((Uptime.monotonic - $0).forHumans)" } ?? ""
-    let level: Logger.Level = isOutageTold ? .notice : wasOpen ? .debug : .info
-    log.log(level: level, "\(name): \(options.path) is open\(again)\(outage) (\(granted.notation))")
+    let isElsewhere = lastDevice.map { $0 != granted.path } ?? false
+    let level: Logger.Level = isOutageTold || isElsewhere ? .notice : wasOpen ? .debug : .info
+    log.log(level: level, "\(name): \(options.path) is open\(again)\(outage)\(node(granted)) (\(granted.notation))")
+    lastDevice = granted.path
     wasOpen = true
     isOutageTold = false
     outageBegan = nil
@@ -83,7 +87,7 @@ struct PortJournal {
     if !shortcomings.isEmpty, warnedOf != granted {
       log.warning(
         """
-        \(name): the driver of \(options.path) took \(shortcomings.joined(separator: ", ")); \
+        \(name): the driver of \(granted.path) took \(shortcomings.joined(separator: ", ")); \
         going on, but check the adapter if nothing readable comes
         """)
     }
@@ -98,6 +102,12 @@ struct PortJournal {
       \(name): \(call) \(options.path) has not returned for \(timing.stuckAfter.forHumans), its driver is stuck; \
       going on when it does; unplug the adapter if it stays so
       """)
+  }
+
+  /// Which device it is, where the configuration does not say it by its node.
+  private func node(_ granted: SerialOptions) -> String {
+    if let lastDevice, lastDevice != granted.path { return " at \(granted.path), which was \(lastDevice) before" }
+    return granted.path == options.path ? "" : " at \(granted.path)"
   }
 
   private mutating func beginOutage() {

@@ -24,7 +24,10 @@ public struct PortStatus: Sendable, Hashable {
 
   /// As the configuration names it.
   public var name: String
+  /// Where the configuration has it: a path, or a match in words.
   public var path: String
+  /// The node that is open; `nil` while none is.
+  public var device: String?
   public var state: State
   /// When the state began; `nil` before the first start.
   public var since: CaptureTime?

@@ -7,10 +7,17 @@ extension SerialPort {
   public var status: PortStatus {
     countDriverErrors()
     return PortStatus(
-      name: name, path: options.path, state: publicState, since: since, lastError: lastError, granted: granted,
+      name: name, path: options.path, device: device, state: publicState, since: since, lastError: lastError,
+      granted: granted,
       bytesReceived: bytesReceived, bytesSent: bytesSent, reopenCount: max(0, openCount - 1),
       driverErrors: driverErrors)
   }
+
+  /// The node that is open, wherever it was found; `nil` while none is.
+  public var device: String? { connection?.stream.granted.path }
+
+  /// What messages call the line: its node while it is open.
+  var place: String { device ?? options.path }
 
   /// Whether it is closed, or about to be, because it was never started or was stopped. Asks no driver.
   public var isStopped: Bool {

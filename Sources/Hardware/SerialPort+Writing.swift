@@ -40,7 +40,7 @@ extension SerialPort {
     sendOutgoing()
     connection.emptyWrites = bytesSent == before ? connection.emptyWrites + 1 : 0
     guard connection.emptyWrites >= Self.brokenPromiseLimit else { return }
-    lose(PortError(code: .failed, message: "\(options.path) says it has room and takes nothing; its driver is broken"))
+    lose(PortError(code: .failed, message: "\(place) says it has room and takes nothing; its driver is broken"))
   }
 
   private func sendOutgoing() {
@@ -72,7 +72,7 @@ extension SerialPort {
       try connection.source?.wait(for: needsRoom ? [.readable, .writable] : .readable)
       connection.isWaitingForRoom = needsRoom
     } catch {
-      throw PortError(code: .failed, message: "cannot watch \(options.path)", cause: error)
+      throw PortError(code: .failed, message: "cannot watch \(place)", cause: error)
     }
   }
 
@@ -81,7 +81,7 @@ extension SerialPort {
     let error = PortError(
       code: .timedOut,
       message: """
-        \(name) (\(options.path)) had no room for \(timing.writeTimeout); the other end holds the line \
+        \(name) (\(place)) had no room for \(timing.writeTimeout); the other end holds the line \
         (`flow: \(options.flow.rawValue)`), or the adapter is stuck
         """)
     for token in outgoing.expire(at: Uptime.monotonic) { token(.failure(error)) }

@@ -121,7 +121,7 @@ public actor SerialPort {
   public func reopen(because reason: String) -> Bool {
     switch machine.state {
     case .open:
-      lose(PortError(code: .failed, message: "\(options.path) is closed and opened again: \(reason)"))
+      lose(PortError(code: .failed, message: "\(place) is closed and opened again: \(reason)"))
       return true
     case .waiting:
       timer?.disarm()
@@ -129,6 +129,24 @@ public actor SerialPort {
       return true
     case .closed, .opening, .abandoned, .closing: return false
     }
+  }
+
+  /// Something was plugged in, or pulled: a port that waits for its next attempt makes it now.
+  ///
+  /// - Parameter hasAppeared: Whether anything was plugged in; what was pulled helps where two devices fitted, or another
+  ///   had this one's.
+  public func lookAgain(hasAppeared: Bool = true) {
+    switch machine.state {
+    case .waiting(let error) where !hasAppeared && error.code != .ambiguous && error.code != .claimed: break
+    case .closing where !hasAppeared: break
+    case .closed, .opening, .abandoned, .open, .closing, .waiting: handle(.news)
+    }
+  }
+
+  /// The open device is gone, says udev: it is closed before the kernel gives its name to the next one.
+  public func deviceRemoved() {
+    guard case .open = machine.state else { return }
+    lose(.gone(place))
   }
 
   /// Takes other options. Where the line differs the port is closed and opened again by them, which drops what waits to
@@ -219,7 +237,7 @@ public actor SerialPort {
         self?.assumeIsolated { $0.descriptorIsReady(events) }
       }
     } catch {
-      lose(PortError(code: .failed, message: "cannot watch \(options.path)", cause: error))
+      lose(PortError(code: .failed, message: "cannot watch \(place)", cause: error))
     }
   }
 
@@ -256,10 +274,10 @@ public actor SerialPort {
   private func receive(from connection: Connection, _ events: IOSource.Events) throws(PortError) {
     if try take(from: connection) { return }
     // Either would be reported again and again.
-    if !events.isDisjoint(with: [.hangup, .error]) { throw .gone(options.path) }
+    if !events.isDisjoint(with: [.hangup, .error]) { throw .gone(place) }
     connection.emptyReads += 1
     guard connection.emptyReads < Self.brokenPromiseLimit else {
-      throw PortError(code: .failed, message: "\(options.path) says it has bytes and gives none; its driver is broken")
+      throw PortError(code: .failed, message: "\(place) says it has bytes and gives none; its driver is broken")
     }
   }
 

@@ -29,6 +29,8 @@ struct SerialPortStateMachine {
     case lost(PortError, afterBeingOpenFor: Duration)
     case closed
     case timer
+    /// Something was plugged in, or has become free.
+    case news
   }
 
   enum Action: Equatable {
@@ -51,6 +53,8 @@ struct SerialPortStateMachine {
   private let timing: PortTiming
   private var backoff: Backoff
   private var retriesAtOnce = true
+  /// Whether there was news while an opening or closing was under way, which may have looked too early.
+  private var isNewsMissed = false
 
   init(timing: PortTiming = .standard) {
     self.timing = timing
@@ -67,6 +71,7 @@ struct SerialPortStateMachine {
     case .lost(let error, let duration): lost(error, afterBeingOpenFor: duration)
     case .closed: closed(using: &generator)
     case .timer: timer()
+    case .news: news()
     }
   }
 
@@ -107,6 +112,7 @@ struct SerialPortStateMachine {
     switch state {
     case .opening:
       state = .open
+      isNewsMissed = false
       return .serve
     case .abandoned:
       state = .closing(then: .stay)
@@ -165,8 +171,24 @@ struct SerialPortStateMachine {
     }
   }
 
+  private mutating func news() -> Action {
+    switch state {
+    case .waiting:
+      state = .opening
+      return .open
+    case .opening, .closing(then: .wait), .closing(then: .open):
+      isNewsMissed = true
+      return .none
+    case .closed, .abandoned, .open, .closing(then: .stay): return .none
+    }
+  }
+
   private mutating func wait(_ error: PortError, using generator: inout some RandomNumberGenerator) -> Action {
     state = .waiting(error)
+    if isNewsMissed {
+      isNewsMissed = false
+      return .wait(.zero)
+    }
     if error.code == .gone, retriesAtOnce {
       retriesAtOnce = false
       return .wait(timing.firstRetry)

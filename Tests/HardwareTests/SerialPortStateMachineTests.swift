@@ -76,6 +76,22 @@ import Testing
       .closed),
     Row("an abandoned opening that hangs is reported", abandoned + [(.timer, .reportStuck)], .abandoned),
     Row("a start takes up the abandoned opening", abandoned + [(.start, .none), (.opened, .serve)], .open),
+    Row("news ends a wait", waiting + [(.news, .open)], .opening),
+    Row(
+      "news during an opening that fails is not missed",
+      opening + [(.news, .none), (.openingFailed(absent), .wait(.zero)), (.timer, .open)], .opening),
+    Row(
+      "it counts once",
+      opening + [
+        (.news, .none), (.openingFailed(absent), .wait(.zero)), (.timer, .open),
+        (.openingFailed(absent), .wait(.milliseconds(750))),
+      ], .waiting(absent)),
+    Row("news during a closing is not missed", lost + [(.news, .none), (.closed, .wait(.zero))], .waiting(gone)),
+    Row(
+      "news during an opening that succeeds is over",
+      opening + [(.news, .none)] + open.suffix(1) + lost.suffix(1) + waiting.suffix(1), .waiting(gone)),
+    Row("news is nothing to an open port", open + [(.news, .none)], .open),
+    Row("nor to a stopped one", stopping + [(.news, .none), (.closed, .rest), (.news, .none)], .closed),
     Row("a stop of a closed port changes nothing", [(.stop, .none)], .closed),
     Row("a stray end of a closing is no event", [(.closed, .none)], .closed),
     Row("a stray descriptor is not served", [(.opened, .none)], .closed),
@@ -130,7 +146,7 @@ import Testing
     var machine = Machine()
     var isCallUnderWay = false
     for _ in 0..<20_000 {
-      var events: [Machine.Event] = [.start, .stop, .timer]
+      var events: [Machine.Event] = [.start, .stop, .timer, .news]
       switch machine.state {
       case .opening, .abandoned: events += [.opened, .openingFailed(Self.absent), .openingFailed(Self.forbidden)]
       case .closing: events += [.closed]
@@ -140,7 +156,7 @@ import Testing
       let event = events.randomElement(using: &chance) ?? .start
       switch event {
       case .opened, .openingFailed, .closed: isCallUnderWay = false
-      case .start, .stop, .lost, .timer: break
+      case .start, .stop, .lost, .timer, .news: break
       }
       switch machine.handle(event, using: &chance) {
       case .open, .close:

@@ -93,6 +93,7 @@ struct StatusReport {
     var members: [JSON.Member] = [
       .init("path", .string(port.path)),
       .init("state", .string(port.state.name)),
+      .init("device", port.device.map(JSON.string) ?? .null),
       .init("settings", .string(port.granted?.notation ?? "")),
       .init("bytes_received", .integer(Int64(clamping: port.bytesReceived))),
       .init("bytes_sent", .integer(Int64(clamping: port.bytesSent))),

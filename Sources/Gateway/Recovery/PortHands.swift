@@ -52,13 +52,29 @@ extension PortHands {
     }
   }
 
+  private struct Reason: Error { let words: String }
+
+  /// By the node that is open, or by where the line would be found now: what had its name before may be another's.
+  private static func device(of port: SerialPort, pool: BlockingPool) async -> Result<USBDevice, Reason> {
+    let (open, location) = await (port.device, port.options.location)
+    return await pool.run {
+      do throws(PortError) {
+        // Not with ??, which forgets the error's type.
+        let node = if let open { open } else { try TTYInventory().node(of: location) }
+        do throws(USBError) { return .success(try USBDevice(of: node)) } catch {
+          return .failure(Reason(words: "\(error)"))
+        }
+      } catch { return .failure(Reason(words: "\(error)")) }
+    }
+  }
+
   /// Cancelled, it opens the port again without a reset.
   private static func resetUSB(of port: SerialPort, on loop: EventLoop, pool: BlockingPool) async -> StepResult {
-    let path = await port.options.path
     let device: USBDevice
-    do throws(USBError) {
-      device = try await pool.run { () throws(USBError) in try USBDevice(of: path) }
-    } catch { return .skipped("\(error)") }
+    switch await Self.device(of: port, pool: pool) {
+    case .success(let found): device = found
+    case .failure(let reason): return .skipped(reason.words)
+    }
     // Closed first, or the number of its line, ttyUSB0, would still be taken when it comes back.
     Task(executorPreference: loop) { await port.stop() }
     let end = Uptime.monotonic + closeLimit

@@ -55,21 +55,31 @@ actor Sampler {
   var filters: [SensorFilters] { intake.filters }
 
   /// Opens the port and keeps it open.
-  func start(_ options: SerialOptions, pool: BlockingPool) {
+  ///
+  /// - Parameter hotplug: Finds the device and tells when it comes and goes; without it a path is opened as it stands.
+  func start(_ options: SerialOptions, pool: BlockingPool, hotplug: Hotplug? = nil) {
     defer { watchStaleness() }
-    guard !isBus else { return startBus(options, pool: pool) }
-    let port = SerialPort(name: portName, options: options, loop: loop, pool: pool, log: log) { [weak self] event in
+    // Not with ??: Swift 6.3 crashes on it.
+    let open: SerialPort.Opener
+    if let hotplug { open = hotplug.opener(for: portName) } else { open = TTY.open }
+    guard !isBus else { return startBus(options, pool: pool, open, hotplug) }
+    let port = SerialPort(name: portName, options: options, loop: loop, pool: pool, log: log, open: open) {
+      [weak self] event in
       self?.assumeIsolated { $0.handle(event) }
     }
     stream = port
+    hotplug?.assumeIsolated { $0.watch(port) }
     port.assumeIsolated { $0.start() }
   }
 
-  private func startBus(_ options: SerialOptions, pool: BlockingPool) {
+  private func startBus(
+    _ options: SerialOptions, pool: BlockingPool, _ open: @escaping SerialPort.Opener, _ hotplug: Hotplug?
+  ) {
     let bus = SerialBus(
-      name: portName, options: options, loop: loop, pool: pool, log: log, stateChanged: stateChanged)
+      name: portName, options: options, loop: loop, pool: pool, log: log, open: open, stateChanged: stateChanged)
     self.bus = bus
     bus.assumeIsolated { $0.start() }
+    if let port { hotplug?.assumeIsolated { $0.watch(port) } }
     do throws(SystemError) {
       pollTimer = try TimerSource(loop, clock: .boottime, accuracy: Self.pollAccuracy) { [weak self] in
         self?.assumeIsolated { $0.lookAtPolls() }

@@ -15,7 +15,7 @@ extension Supervisor {
       on: loop, port: name, sensors: sensors, recorders: recorders, log: log, publish: publisher
     ) { [weak self] in self?.assumeIsolated { $0.portChanged() } }
     samplers.append(sampler)
-    sampler.assumeIsolated { $0.start(options, pool: portPool) }
+    sampler.assumeIsolated { $0.start(options, pool: portPool, hotplug: hotplug) }
   }
 
   /// Wants attributes of a device, for sensors that report them and for stale ones.

@@ -40,6 +40,7 @@ actor Supervisor {
   /// Where programs of `run` are waited for.
   let programs = BlockingPool(name: "programs", threads: CommandContext.programLimit)
   let portPool = BlockingPool(name: "ports", threads: Supervisor.portThreadLimit)
+  let hotplug: Hotplug
   /// Apart from the ports: a bus that hangs keeps a thread for each of its lines, and none that others wait for.
   private let linePool = BlockingPool(name: "gpio", threads: Supervisor.portThreadLimit)
 
@@ -119,6 +120,7 @@ actor Supervisor {
     self.level = level
     self.reexecute = reexecute
     self.log = log
+    hotplug = Hotplug(on: loop, pool: portPool, log: log)
     // Beside the card's part where there is no memory to be had: it still survives a kill, at the price of writes.
     let configuration = remote.configuration
     let hot = configuration.queue.hotDirectory ?? configuration.runtimeDirectory ?? configuration.stateDirectory
@@ -253,7 +255,8 @@ actor Supervisor {
     await within(Self.closeLimit, "leaving the GPIO lines") { [gpio] in await gpio?.stop() }
     await counters?.tellLast()
     await files?.stop()
-    await within(Self.closeLimit, "closing the ports") { [samplers] in
+    await within(Self.closeLimit, "closing the ports") { [samplers, hotplug] in
+      await hotplug.stop()
       for sampler in samplers { await sampler.stop() }
     }
     // A batch may be on its way from a card that stalls, which no cancellation ends.
