@@ -47,6 +47,7 @@ let package = Package(
     room("YAML", uses: ["CYAML"]),
     room("EventLoop", uses: ["CSystemd", "CKernel"]),
     room("Hardware", uses: ["EventLoop", "Telemetry", "YAML", "CKernel", "CUdev", logging]),
+    room("Listing", uses: ["Hardware", "Telemetry"]),
     room("Sensors", uses: ["Telemetry", "YAML", "CPCRE2", "CKernel"]),
     room("Queue", uses: ["EventLoop", "Telemetry", "YAML", "CKernel", logging]),
     room("ThingsBoard", uses: ["EventLoop", "Telemetry", "CCurl", "CKernel"]),
@@ -64,7 +65,7 @@ let package = Package(
     .executableTarget(
       name: "baudgate",
       dependencies: [
-        "Gateway", "Installer", "Configuration", "Hardware", "ThingsBoard", "Telemetry", "YAML", "CKernel",
+        "Gateway", "Listing", "Installer", "Configuration", "Hardware", "ThingsBoard", "Telemetry", "YAML", "CKernel",
         argumentParser,
       ],
       swiftSettings: strict),
@@ -74,7 +75,7 @@ let package = Package(
     tests(of: "Telemetry"),
     tests(of: "YAML"),
     tests(of: "EventLoop"),
-    tests(of: "Hardware", uses: ["EventLoop", "Telemetry", "YAML", "CKernel", logging]),
+    tests(of: "Hardware", uses: ["Listing", "EventLoop", "Telemetry", "YAML", "CKernel", logging]),
     tests(of: "Sensors", uses: ["Telemetry", "YAML"]),
     tests(of: "Queue", uses: ["EventLoop"]),
     tests(of: "Integrity", uses: ["CKernel"]),

@@ -9,7 +9,7 @@ struct Baudgate: ParsableCommand {
     abstract: "Serial sensors to ThingsBoard: run, check and watch the gateway.",
     version: Version.current,
     subcommands: [
-      Run.self, Check.self, Status.self, Reload.self, Provision.self, Claim.self, RPC.self, Safe.self,
+      Run.self, Check.self, Status.self, Ports.self, Reload.self, Provision.self, Claim.self, RPC.self, Safe.self,
       InstallPackage.self,
     ])
 }

@@ -9,11 +9,12 @@ struct StatusTable {
   var text: String {
     var lines = [report["summary"].map(Self.plain) ?? "", ""]
     lines += sensors
-    lines += ["", "PORT             STATE        SETTINGS        RECEIVED  RE-OPENED  LAST ERROR"]
+    lines += ["", "PORT             STATE        DEVICE          SETTINGS        RECEIVED  RE-OPENED  LAST ERROR"]
     for port in members("ports") {
       lines.append(
         row([
-          (port.name, 17), (word(port.value, "state"), 13), (word(port.value, "settings"), 16),
+          (port.name, 17), (word(port.value, "state"), 13),
+          (port.value["device"] == .null ? "" : word(port.value, "device"), 16), (word(port.value, "settings"), 16),
           (word(port.value, "bytes_received"), 10), (word(port.value, "reopened"), 11),
           (word(port.value, "last_error"), 0),
         ]))

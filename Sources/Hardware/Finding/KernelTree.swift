@@ -3,21 +3,21 @@ internal import EventLoop
 internal import Glibc
 
 /// The small files and links by which the kernel tells about devices. Every call may block.
-enum KernelTree {
+package enum KernelTree {
   /// Bytes of a file that are read: a USB string has 126 characters at most.
   static let textLimit = 1024
   /// Names in a directory that are looked at.
   static let nameLimit = 65_536
 
   /// The path without links; `nil` where nothing is there.
-  static func resolved(_ path: String) -> String? {
+  package static func resolved(_ path: String) -> String? {
     guard !path.utf8.contains(0), let real = realpath(path, nil) else { return nil }
     defer { free(real) }
     return String(cString: real)
   }
 
   /// A file's text up to its line end; `nil` where it is missing, unreadable or empty.
-  static func text(_ path: String) -> String? {
+  package static func text(_ path: String) -> String? {
     let file = bg_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0)
     guard file >= 0 else { return nil }
     defer { close(file) }
@@ -28,7 +28,7 @@ enum KernelTree {
   }
 
   /// What a directory holds, in no order; nothing where it cannot be read.
-  static func names(in directory: String) -> [String] {
+  package static func names(in directory: String) -> [String] {
     guard let stream = opendir(directory) else { return [] }
     defer { closedir(stream) }
     var names: [String] = []
@@ -42,10 +42,10 @@ enum KernelTree {
     return names
   }
 
-  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+  package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
   /// Where a link points, as it stands there; `nil` where it is none.
-  static func target(of link: String) -> String? {
+  package static func target(of link: String) -> String? {
     var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
     let count = readlink(link, &buffer, buffer.count)
     guard count > 0 else { return nil }
@@ -53,7 +53,7 @@ enum KernelTree {
   }
 
   /// What follows the last slash.
-  static func lastName(of path: String) -> String {
+  package static func lastName(of path: String) -> String {
     String(path[(path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex)...])
   }
 }

@@ -5,7 +5,7 @@ extension PortError {
   private static let namedLimit = 3
 
   /// No device fits. Those that have something of it, and one thing at most otherwise, are named.
-  static func absent(_ match: PortMatch, among devices: [TTYDevice]) -> PortError {
+  package static func absent(_ match: PortMatch, among devices: [TTYDevice]) -> PortError {
     let near = devices.map { (device: $0, differences: match.differences(from: $0)) }
       .filter { $0.differences.count == 1 && match.count > 1 }
     let words = near.prefix(namedLimit).map { "\($0.device.node) has \($0.differences[0])" }
@@ -17,7 +17,7 @@ extension PortError {
   }
 
   /// More than one device fits.
-  static func ambiguous(_ match: PortMatch, _ devices: [TTYDevice]) -> PortError {
+  package static func ambiguous(_ match: PortMatch, _ devices: [TTYDevice]) -> PortError {
     let named = devices.prefix(namedLimit).map { "\($0.node) (\($0.serial.map { "serial \($0)" } ?? "no serial"))" }
     let more = devices.count > namedLimit ? " and \(devices.count - namedLimit) more" : ""
     let nodes = oneLine(named.joined(separator: ", ")) + more
@@ -44,7 +44,7 @@ extension PortError {
   }
 
   /// Another port of the configuration has the device.
-  static func claimed(_ location: PortLocation, _ node: String, by port: String) -> PortError {
+  package static func claimed(_ location: PortLocation, _ node: String, by port: String) -> PortError {
     let what = location == .path(node) ? node : "\(location) is \(node), which"
     return PortError(
       code: .claimed,

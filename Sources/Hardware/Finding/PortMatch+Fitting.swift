@@ -7,7 +7,7 @@ extension PortMatch {
     return digits.utf8.count == 4 && isHexadecimal ? String(digits) : nil
   }
 
-  func fits(_ device: TTYDevice) -> Bool { differences(from: device).isEmpty }
+  package func fits(_ device: TTYDevice) -> Bool { differences(from: device).isEmpty }
 
   /// What a device has other than this asks for, in words such as `serial A50285BI` and `no serial`; empty when it fits.
   func differences(from device: TTYDevice) -> [String] {

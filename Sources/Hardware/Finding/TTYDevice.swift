@@ -1,5 +1,5 @@
 /// A serial line that is there: what the kernel and udev tell of it. The device itself was asked nothing.
-public struct TTYDevice: Sendable, Hashable {
+public struct TTYDevice: Sendable, Equatable {
   /// `/dev/ttyUSB0`
   public var node: String
   public var number: DeviceNumber

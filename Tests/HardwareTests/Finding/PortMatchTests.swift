@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Hardware
+@testable import Listing
 
 /// Which device a match means, and what is said where it means none or two.
 @Suite struct PortMatchTests {

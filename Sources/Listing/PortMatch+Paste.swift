@@ -1,3 +1,5 @@
+internal import Hardware
+
 extension PortMatch {
   /// The shortest that fits this USB device and none of the others: its serial number before the socket it is plugged
   /// into, which another cable changes.
@@ -23,7 +25,7 @@ extension PortMatch {
   }
 
   /// As it stands in a configuration: `{vendor: "0403", product: "6001", serial: "A50285BI"}`.
-  public var yaml: String {
+  var yaml: String {
     var members: [String] = []
     if let vendor { members.append("vendor: \"\(vendor)\"") }
     if let product { members.append("product: \"\(product)\"") }
