@@ -120,3 +120,11 @@ struct PortJournal {
 
   private static func reason(_ error: PortError) -> String { error.cause.map { " (\($0))" } ?? "" }
 }
+    if case .tcp(let host, _) = options.location {
+      log.error(
+        """
+        \(name): connecting to \(options.path) has not returned for \(timing.stuckAfter.forHumans); going on when it \
+        does; no name server says what \(host) is, so write an address
+        """)
+      return
+    }

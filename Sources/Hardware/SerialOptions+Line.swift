@@ -1,8 +1,10 @@
 internal import CKernel
 
 extension SerialOptions {
-  /// `9600 8N1`, `115200 8E1 rts_cts`: the field's shorthand for rate, data bits, parity and stop bits.
+  /// `9600 8N1`, `115200 8E1 rts_cts`: the field's shorthand for rate, data bits, parity and stop bits. `TCP` for a
+  /// serial server's line, which is set up there.
   public var notation: String {
+    if case .tcp = location { return "TCP" }
     let parityLetter =
       switch parity {
       case .none: "N"

@@ -53,11 +53,11 @@ public actor SerialPort {
   /// - Parameters:
   ///   - name: As the configuration names it; the log's metadata `port`.
   ///   - pool: Where opening, configuring and closing may block, one call of each port at a time.
-  ///   - open: What opens the device; the kernel's ttys unless given.
+  ///   - open: What opens the device; the kernel's ttys and serial servers unless given.
   ///   - handler: Called synchronously on the loop. It should not hold the port's owner strongly.
   public init(
     name: String, options: SerialOptions, loop: EventLoop, pool: BlockingPool, log: Logger,
-    open: @escaping Opener = TTY.open, handler: @escaping @Sendable (PortEvent) -> Void
+    open: @escaping Opener = openStream, handler: @escaping @Sendable (PortEvent) -> Void
   ) {
     self.init(
       name: name, options: options, loop: loop, pool: pool, log: log, timing: .standard, open: open, handler: handler)
