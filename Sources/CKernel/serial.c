@@ -94,3 +94,64 @@ int bg_serial_is_pty(int fd) {
 
 int bg_serial_flush_input(int fd) { return ioctl(fd, TCFLSH, TCIFLUSH); }
 int bg_serial_flush_output(int fd) { return ioctl(fd, TCFLSH, TCOFLUSH); }
+
+int bg_serial_set_rs485(int fd, const struct bg_rs485 *wanted) {
+  struct serial_rs485 r, before;
+  memset(&r, 0, sizeof r);
+  memset(&before, 0, sizeof before);
+  /* A terminating resistor that the device tree has switched in stays. */
+  if (ioctl(fd, TIOCGRS485, &before) == 0) r.flags = before.flags & SER_RS485_TERMINATE_BUS;
+  if (wanted->enabled) {
+    r.flags |= SER_RS485_ENABLED | (wanted->rts_on_send ? SER_RS485_RTS_ON_SEND : SER_RS485_RTS_AFTER_SEND);
+    if (wanted->rx_during_tx) r.flags |= SER_RS485_RX_DURING_TX;
+    r.delay_rts_before_send = wanted->delay_before_ms;
+    r.delay_rts_after_send = wanted->delay_after_ms;
+  }
+  return ioctl(fd, TIOCSRS485, &r);
+}
+
+int bg_serial_rs485(int fd, struct bg_rs485 *granted) {
+  struct serial_rs485 r;
+  memset(&r, 0, sizeof r);
+  if (ioctl(fd, TIOCGRS485, &r) < 0) return -1;
+  granted->enabled = (r.flags & SER_RS485_ENABLED) != 0;
+  granted->rts_on_send = (r.flags & SER_RS485_RTS_ON_SEND) != 0;
+  granted->rx_during_tx = (r.flags & SER_RS485_RX_DURING_TX) != 0;
+  granted->delay_before_ms = r.delay_rts_before_send;
+  granted->delay_after_ms = r.delay_rts_after_send;
+  return 0;
+}
+
+static int modem_bits(unsigned lines) {
+  return (lines & bg_modem_dtr ? TIOCM_DTR : 0) | (lines & bg_modem_rts ? TIOCM_RTS : 0);
+}
+
+int bg_serial_set_modem(int fd, unsigned raised, unsigned lowered) {
+  int up = modem_bits(raised), down = modem_bits(lowered);
+  if (down != 0 && ioctl(fd, TIOCMBIC, &down) < 0) return -1;
+  return up != 0 ? ioctl(fd, TIOCMBIS, &up) : 0;
+}
+
+int bg_serial_modem(int fd, unsigned *raised) {
+  int bits = 0;
+  if (ioctl(fd, TIOCMGET, &bits) < 0) return -1;
+  *raised = (bits & TIOCM_DTR ? (unsigned)bg_modem_dtr : 0) | (bits & TIOCM_RTS ? (unsigned)bg_modem_rts : 0);
+  return 0;
+}
+
+int bg_serial_set_low_latency(int fd) {
+  struct serial_struct s;
+  memset(&s, 0, sizeof s);
+  if (ioctl(fd, TIOCGSERIAL, &s) < 0) return -1;
+  if (s.flags & ASYNC_LOW_LATENCY) return 0;
+  s.flags |= ASYNC_LOW_LATENCY;
+  return ioctl(fd, TIOCSSERIAL, &s);
+}
+
+int bg_serial_low_latency(int fd, int *low_latency) {
+  struct serial_struct s;
+  memset(&s, 0, sizeof s);
+  if (ioctl(fd, TIOCGSERIAL, &s) < 0) return -1;
+  *low_latency = (s.flags & ASYNC_LOW_LATENCY) != 0;
+  return 0;
+}

@@ -91,11 +91,49 @@ struct PortJournal {
         going on, but check the adapter if nothing readable comes
         """)
     }
+    if warnedOf != granted { tellMissing(in: granted) }
     warnedOf = granted
+  }
+
+  /// What the line does not have at all.
+  private func tellMissing(in granted: SerialOptions) {
+    if options.rs485 != nil, granted.rs485 == nil {
+      log.warning(
+        """
+        \(name): the driver of \(options.path) has no RS-485 mode; going on without it: right for an adapter that \
+        switches its line by itself (then remove `rs485:`), while with another nothing sent reaches the bus: use one \
+        that does, or a UART whose driver has the mode, and see docs/ports.md
+        """)
+    }
+    if options.isLowLatency, !granted.isLowLatency {
+      log.info(
+        "\(name): the driver of \(options.path) knows no `low_latency:`; going on, what arrives may come a little later"
+      )
+    }
+    if (options.dtr != nil && granted.dtr == nil) || (options.rts != nil && granted.rts == nil) {
+      log.debug("\(name): \(options.path) has no DTR and RTS")
+    }
+  }
+
+  /// The line damages what it carries.
+  func lineErrors(_ sentence: String) {
+    log.warning(
+      """
+      \(name): \(options.path) (\(options.notation)): \(sentence); going on, `baudgate status` has the counts; \
+      told once an hour at most
+      """)
   }
 
   /// A call on the pool takes too long.
   func stuck(_ state: SerialPortStateMachine.State) {
+    if case .tcp(let host, _) = options.location {
+      log.error(
+        """
+        \(name): connecting to \(options.path) has not returned for \(timing.stuckAfter.forHumans); going on when it \
+        does; no name server says what \(host) is, so write an address
+        """)
+      return
+    }
     let call = if case .closing = state { "closing" } else { "opening" }
     log.error(
       """
@@ -120,11 +158,3 @@ struct PortJournal {
 
   private static func reason(_ error: PortError) -> String { error.cause.map { " (\($0))" } ?? "" }
 }
-    if case .tcp(let host, _) = options.location {
-      log.error(
-        """
-        \(name): connecting to \(options.path) has not returned for \(timing.stuckAfter.forHumans); going on when it \
-        does; no name server says what \(host) is, so write an address
-        """)
-      return
-    }

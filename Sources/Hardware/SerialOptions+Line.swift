@@ -32,6 +32,13 @@ extension SerialOptions {
     if granted.parity != parity { found.append("parity \(granted.parity.rawValue) instead of \(parity.rawValue)") }
     if granted.stopBits != stopBits { found.append("stop_bits \(granted.stopBits) instead of \(stopBits)") }
     if granted.flow != flow { found.append("flow \(granted.flow.rawValue) instead of \(flow.rawValue)") }
+    for (name, wanted, got) in [("dtr", dtr, granted.dtr), ("rts", rts, granted.rts)] {
+      // A line without these wires is none with a wrong level.
+      if let wanted, let got, got != wanted {
+        found.append("\(name) \(got ? "on" : "off") instead of \(wanted ? "on" : "off")")
+      }
+    }
+    if let rs485, let mode = granted.rs485 { found += rs485.shortcomings(of: mode) }
     return found
   }
 
@@ -47,11 +54,14 @@ extension SerialOptions {
 
   /// These options with what the line says of itself.
   func granted(_ line: bg_line_settings) -> SerialOptions {
-    SerialOptions(
-      path: path, baud: Int(line.baud), dataBits: Int(line.data_bits),
-      parity: Parity.allCases.first { $0.code == line.parity } ?? .none, stopBits: Int(line.stop_bits),
-      flow: line.rts_cts != 0 ? .rtsCTS : line.xon_xoff != 0 ? .xonXOFF : .none,
-      hangUpOnClose: line.hang_up_on_close != 0)
+    var granted = self
+    granted.baud = Int(line.baud)
+    granted.dataBits = Int(line.data_bits)
+    granted.parity = Parity.allCases.first { $0.code == line.parity } ?? .none
+    granted.stopBits = Int(line.stop_bits)
+    granted.flow = line.rts_cts != 0 ? .rtsCTS : line.xon_xoff != 0 ? .xonXOFF : .none
+    granted.hangUpOnClose = line.hang_up_on_close != 0
+    return granted
   }
 }
 

@@ -29,10 +29,10 @@ public actor SerialPort {
   private var arrived: (any ByteStream)?
   private var timer: TimerSource?
   private var stopping: [CheckedContinuation<Void, Never>] = []
-  private var journal: PortJournal
 
   // For the extensions too: writing and status.
   let timing: PortTiming
+  private(set) var journal: PortJournal
   private(set) var machine: SerialPortStateMachine
   private(set) var connection: Connection?
   typealias WriteToken = @Sendable (Result<Void, PortError>) -> Void
@@ -47,6 +47,8 @@ public actor SerialPort {
   var bytesSent: UInt64 = 0
   private(set) var openCount = 0
   var driverErrors: LineErrorCounts?
+  var errorTimer: TimerSource?
+  var errorWatch = LineErrorWatch()
 
   /// Makes a port that is closed.
   ///
@@ -230,6 +232,7 @@ public actor SerialPort {
     openCount += 1
     connection.counters = stream.readCounters()
     if connection.counters != nil, driverErrors == nil { driverErrors = LineErrorCounts() }
+    beginWatchingLineErrors()
     journal.opened(stream.granted)
     handler(.opened(stream.granted))
     do {
@@ -243,6 +246,7 @@ public actor SerialPort {
 
   private func beginClosing() {
     guard let stream = connection?.stream ?? arrived else { return }
+    errorTimer?.disarm()
     countDriverErrors()
     connection?.source = nil
     connection = nil

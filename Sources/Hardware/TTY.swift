@@ -36,7 +36,10 @@ public final class TTY: ByteStream, @unchecked Sendable {
     }
     do throws(PortError) {
       try Self.lock(descriptor, path)
-      granted = options.granted(try Self.configure(descriptor, wanted, options))
+      let control = KernelLineControl(descriptor: descriptor)
+      options.setModemLinesAndRS485(by: control)
+      let line = options.granted(try Self.configure(descriptor, wanted, options))
+      granted = options.completing(line, by: control)
     } catch {
       Glibc.close(descriptor)
       throw error

@@ -115,12 +115,6 @@ import Testing
 
   static let later = [
     Row(
-      "RS-485", Sample.head + "ports: {a: {match: {vendor: \"0403\"}, rs485: {}}}\n",
-      "f:3:38: ports.a.rs485 is not supported yet by this version (RS-485)"),
-    Row(
-      "a port over TCP", Sample.head + "ports: {a: {path: \"tcp://192.0.2.7:4001\"}}\n",
-      "f:3:19: ports.a.path: \"tcp:\" is not supported yet by this version (serial lines over TCP)"),
-    Row(
       "a capture", Sample.head + "ports: {a: {path: \"capture:FILE\", speed: full}}\n",
       "f:3:19: ports.a.path: \"capture:\" is not supported yet by this version (playing a capture back)",
       "f:3:35: ports.a.speed is not supported yet by this version (playing a capture back)"),

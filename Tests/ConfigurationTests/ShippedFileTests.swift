@@ -66,6 +66,7 @@ import ThingsBoard
     #expect(full.ports.first?.options.path == plain.ports.first?.options.path)
     #expect(full.ports.first?.options.notation == plain.ports.first?.options.notation)
     #expect(full.ports.first?.options.hangUpOnClose == plain.ports.first?.options.hangUpOnClose)
+    #expect(full.ports.first?.options.bus == BusOptions() && full.ports.first?.options.isLowLatency == false)
     #expect(full.unreachable == [RecoveryStep(after: .seconds(6 * 3600), run: "reboot")])
     #expect(full.devices.map(\.device.name) == ["pump"])
     #expect(full.devices.first?.downlink == plain.downlink)
@@ -84,7 +85,8 @@ import ThingsBoard
     #expect(full.sensors.first?.staleAfter == .seconds(300))
     for option in [
       "name:", "state_directory:", "runtime_directory:", "baud:", "data_bits:", "parity:", "stop_bits:", "flow:",
-      "hupcl:", "prefix:", "report:", "units:", "filters:", "scale:", "offset:", "stale_after:", "max_line:",
+      "hupcl:", "low_latency:", "gap:", "timeout:", "retries:", "prefix:", "report:", "units:", "filters:", "scale:",
+      "offset:", "stale_after:", "max_line:",
       "interval:",
       "max_batch:", "max_bytes:", "max_size:", "persist_after:", "memory:", "hot_directory:", "level:", "socket:",
       "chip:", "safe_after:", "interlocks:", "lines:", "relay:", "door:", "transport:", "link:", "tls:", "min_version:",
@@ -100,7 +102,7 @@ import ThingsBoard
     // Without a default, or only in another's place: in the words of a comment.
     for option in [
       "match:", "ca:", "cert:", "key:", "pin:", "token_file:", "credential:", "provision:", "button:", "device:", "public_key:",
-      "public_key_file:", "units:", "initial_total:", "measure:",
+      "public_key_file:", "units:", "initial_total:", "measure:", "rs485:", "dtr:", "rts:",
     ] {
       #expect(shipped.contains("#   " + option), "\(option) is not in the shipped file")
     }
@@ -255,6 +257,17 @@ import ThingsBoard
     #expect(configuration.warnings.isEmpty)
   }
 
+  @Test func linesAreSetUpAsTheirHardwareWants() throws {
+    let directory = try TemporaryDirectory()
+    let configuration = try Self.example("lines.yaml", in: directory)
+    let ports = Dictionary(uniqueKeysWithValues: configuration.ports.map { ($0.name, $0.options) })
+    #expect(ports["field"]?.rs485?.delayAfter == .milliseconds(1))
+    #expect(ports["field"]?.rs485?.rtsOnSend == true && ports["field"]?.notation == "9600 8N1")
+    #expect(ports["head"]?.dtr == true && ports["head"]?.rts == false)
+    #expect(ports["cellar"]?.location == .tcp(host: "192.0.2.7", port: 4001))
+    #expect(configuration.warnings == [])
+  }
+
   @Test func updatesAreSignedAndTheLadderEndsInAReboot() throws {
     let directory = try TemporaryDirectory()
     let configuration = try Self.example("updates.yaml", in: directory)
@@ -366,6 +379,7 @@ import ThingsBoard
           "devices.yaml",
           "gpio-counters.yaml",
           "gpio-outputs.yaml",
+          "lines.yaml",
           "meters.yaml",
           "modbus.yaml",
           "provisioning.yaml",

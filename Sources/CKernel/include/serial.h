@@ -35,6 +35,30 @@ int bg_serial_is_exclusive(int fd, int *exclusive);
    (Documentation/admin-guide/devices.txt: majors 136 to 143). */
 int bg_serial_is_pty(int fd);
 
+/* The kernel switches an RS-485 line's driver. Source: Documentation/driver-api/serial/serial-rs485.rst. */
+struct bg_rs485 {
+  uint8_t enabled;          /* 0 or 1 */
+  uint8_t rts_on_send;      /* 1: RTS on while sending, off after; 0: the other way round */
+  uint8_t rx_during_tx;     /* 0 or 1: hears what it sends */
+  uint32_t delay_before_ms; /* the kernel takes 100 at most */
+  uint32_t delay_after_ms;
+};
+/* TIOCSRS485. ENOTTY where the driver has no such mode. */
+int bg_serial_set_rs485(int fd, const struct bg_rs485 *wanted);
+/* TIOCGRS485: what the driver made of it. */
+int bg_serial_rs485(int fd, struct bg_rs485 *granted);
+
+enum bg_modem { bg_modem_dtr = 1, bg_modem_rts = 2 };
+/* TIOCMBIC, then TIOCMBIS. ENOTTY where a line has no such wires (a pty), EINVAL on some drivers. */
+int bg_serial_set_modem(int fd, unsigned raised, unsigned lowered);
+/* TIOCMGET. */
+int bg_serial_modem(int fd, unsigned *raised);
+
+/* TIOCSSERIAL with ASYNC_LOW_LATENCY, which needs no privilege; drivers may ignore it in silence. */
+int bg_serial_set_low_latency(int fd);
+/* TIOCGSERIAL: whether the driver took it. */
+int bg_serial_low_latency(int fd, int *low_latency);
+
 int bg_serial_flush_input(int fd);  /* TCIFLUSH */
 int bg_serial_flush_output(int fd); /* TCOFLUSH: close(2) would wait for unsent bytes, up to 30 s */
 #endif
