@@ -7,5 +7,5 @@ struct BaudgateSimulator: AsyncParsableCommand {
     commandName: "baudgate-simulator",
     abstract: "A device API server and virtual serial sensors for trying Baudgate out.",
     version: Version.current,
-    subcommands: [DemoCommand.self, ServerCommand.self, SensorCommand.self])
+    subcommands: [DemoCommand.self, ServerCommand.self, SensorCommand.self, BusCommand.self])
 }

@@ -15,4 +15,5 @@
 #include "process.h"
 #include "serial.h"
 #include "usb.h"
+#include "wait.h"
 #endif
