@@ -24,7 +24,7 @@ extension SerialOptions {
       "bytesize": "the key is \"data_bits\"", "device": "the key is \"path\"", "port": "the key is \"path\"",
     ]
     guard reader.finish(hints: hints),
-      let location = match.map(PortLocation.match) ?? PortLocation(server: path) ?? path.map(PortLocation.path)
+      let location = match.map(PortLocation.match) ?? path.map({ PortLocation(server: $0) ?? .path($0) })
     else { return nil }
     self.init(
       path: "", baud: baud, dataBits: dataBits, parity: parity, stopBits: stopBits, flow: flow,

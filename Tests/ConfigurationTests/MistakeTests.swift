@@ -117,7 +117,7 @@ import Testing
     Row(
       "a capture", Sample.head + "ports: {a: {path: \"capture:FILE\", speed: full}}\n",
       "f:3:19: ports.a.path: \"capture:\" is not supported yet by this version (playing a capture back)",
-      "f:3:35: ports.a.speed is not supported yet by this version (playing a capture back)"),
+      "f:3:35: ports.a.speed is not supported yet by this version (playing a capture back)")
   ]
 
   @Test(arguments: sections + ports + sensors + later) func reports(_ row: Row) {

@@ -101,7 +101,8 @@ import ThingsBoard
     }
     // Without a default, or only in another's place: in the words of a comment.
     for option in [
-      "match:", "ca:", "cert:", "key:", "pin:", "token_file:", "credential:", "provision:", "button:", "device:", "public_key:",
+      "match:", "ca:", "cert:", "key:", "pin:", "token_file:", "credential:", "provision:", "button:", "device:",
+      "public_key:",
       "public_key_file:", "units:", "initial_total:", "measure:", "rs485:", "dtr:", "rts:",
     ] {
       #expect(shipped.contains("#   " + option), "\(option) is not in the shipped file")

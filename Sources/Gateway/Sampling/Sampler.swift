@@ -61,7 +61,7 @@ actor Sampler {
     defer { watchStaleness() }
     // Not with ??: Swift 6.3 crashes on it.
     let open: SerialPort.Opener
-    if let hotplug { open = hotplug.opener(for: portName) } else { open = TTY.open }
+    if let hotplug { open = hotplug.opener(for: portName) } else { open = openStream }
     guard !isBus else { return startBus(options, pool: pool, open, hotplug) }
     let port = SerialPort(name: portName, options: options, loop: loop, pool: pool, log: log, open: open) {
       [weak self] event in

@@ -245,7 +245,8 @@ struct BusMachine {
       finish(exchange, .failure(BusFailure(error.code == .timedOut ? .timedOut : .busy, error.message)))
       next(at: now)
     // Said here before it is told as an event.
-    case .absent, .forbidden, .inUse, .notATerminal, .gone, .failed, .notOpen: lost(error.message, at: now)
+    case .absent, .ambiguous, .claimed, .forbidden, .inUse, .notATerminal, .gone, .failed, .notOpen:
+      lost(error.message, at: now)
     }
   }
 

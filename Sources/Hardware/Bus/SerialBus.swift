@@ -38,11 +38,11 @@ public actor SerialBus {
   /// - Parameters:
   ///   - name: The port's, as the configuration names it; the log's metadata `port`.
   ///   - pool: As for `SerialPort`.
-  ///   - open: What opens the device; the kernel's ttys unless given.
+  ///   - open: What opens the device; ttys and serial servers unless given.
   ///   - stateChanged: Called on the loop when the port was opened or lost.
   public init(
     name: String, options: SerialOptions, loop: EventLoop, pool: BlockingPool, log: Logger,
-    open: @escaping SerialPort.Opener = TTY.open, stateChanged: @escaping @Sendable () -> Void = {}
+    open: @escaping SerialPort.Opener = openStream, stateChanged: @escaping @Sendable () -> Void = {}
   ) {
     self.init(
       name: name, options: options, loop: loop, pool: pool, log: log, open: open, stateChanged: stateChanged,

@@ -33,7 +33,7 @@ public actor Hotplug {
   ///   - pool: The ports' own: the source is made there.
   ///   - open: Opens a node, or what is no device here.
   public init(
-    on loop: EventLoop, pool: BlockingPool, log: Logger, open: @escaping SerialPort.Opener = TTY.open
+    on loop: EventLoop, pool: BlockingPool, log: Logger, open: @escaping SerialPort.Opener = openStream
   ) {
     self.init(on: loop, pool: pool, log: log, finder: PortFinder(open: open)) {
       do throws(SystemError) { return .success(try UdevMonitor()) } catch { return .failure(error) }

@@ -5,7 +5,7 @@ public final class PortFinder: Sendable {
   private let openLine: SerialPort.Opener
 
   /// - Parameter open: Opens a node, or what is no device here.
-  public convenience init(open: @escaping SerialPort.Opener = TTY.open) { self.init(TTYInventory(), open: open) }
+  public convenience init(open: @escaping SerialPort.Opener = openStream) { self.init(TTYInventory(), open: open) }
 
   init(_ inventory: TTYInventory, open: @escaping SerialPort.Opener) {
     self.inventory = inventory
