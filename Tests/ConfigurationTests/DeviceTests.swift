@@ -68,7 +68,8 @@ import ThingsBoard
     Row(
       "an alias nearly right", "devices: {pump: {token: TOP, rpc: {alias: {a: {method: setGpoi}}}}}",
       "f:3:56: devices.pump.rpc.alias.a.method is \"setGpoi\"; expected checkStatus, getGpio, getGpioStatus, getStatus, "
-        + "getValue, pulseGpio, readNow, setGpio, setGpioStatus or setValue; did you mean \"setGpio\"?"),
+        + "getValue, modbusRead, modbusWrite, pulseGpio, readNow, setGpio, setGpioStatus or setValue; did you mean \"setGpio\"?"
+    ),
   ]
 
   @Test(arguments: mistakes) func reports(_ row: Row) {

@@ -155,7 +155,8 @@ import Testing
         "f:2:16: device.name has \"{host}\"; expected {hostname}, {machine_id}, {serial_number} or {mac}",
         "f:4:33: unknown key \"boud\" in ports.arduino; did you mean \"baud\"?",
         "f:6:19: sensors.climate.port is \"ardiuno\"; ports has arduino; did you mean \"arduino\"?",
-        "f:6:38: sensors.climate.protocol is \"lines\"; expected one of line, modbus_rtu or modbus_ascii; did you mean \"line\"?",
+        "f:6:38: sensors.climate.protocol is \"lines\"; expected one of line, modbus_rtu, modbus_ascii, w1, iio, hwmon or "
+          + "thermal; did you mean \"line\"?",
         "f:7:20: upload.interval is \"5\"; expected a duration from 100ms to 1h such as 250ms, 5s, 10m or 1h",
       ])
   }

@@ -52,8 +52,8 @@ import Testing
       .requesting(
         .output("pump", 1, on: device), of: "/dev/gpiochip0", heldBy: "\"baudgate\"",
         SystemError("ioctl GPIO_V2_GET_LINE", errno: EBUSY)),
-      "line 1 of /dev/gpiochip0 is held by \"baudgate\"; end it, or choose another `line:` "
-        + "(ioctl GPIO_V2_GET_LINE: Device or resource busy)"
+      "line 1 of /dev/gpiochip0 is held by Baudgate already: is it twice in gpio.lines, by number and by name, or does "
+        + "another baudgated run? (ioctl GPIO_V2_GET_LINE: Device or resource busy)"
     ),
     (
       .requesting(
