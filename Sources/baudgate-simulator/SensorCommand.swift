@@ -25,6 +25,9 @@ struct SensorCommand: AsyncParsableCommand {
   @Option(help: "Stop after that many lines.")
   var count: Int?
 
+  @Flag(help: "With --count: leave the port there until Ctrl-C.")
+  var stay = false
+
   func validate() throws {
     if SensorTemplate(template) == nil { throw ValidationError("--template has no {name}, or an unclosed brace") }
     if !(1...100_000_000).contains(baud) { throw ValidationError("--baud must be between 1 and 100000000") }
@@ -46,11 +49,23 @@ struct SensorCommand: AsyncParsableCommand {
     let events = UserEvents(tickEvery: .milliseconds(100), readsKeys: false)
     sensor.send("\n")
     sensor.resume()
-    for await event in events.events where event == .stop || sensor.isFinished { break }
+    var isReported = false
+    for await event in events.events {
+      if stay, sensor.isFinished, !isReported {
+        isReported = true
+        Self.report(sensor)
+      }
+      if event == .stop || (sensor.isFinished && !stay) { break }
+    }
     // A reader that does not read would hold pause() up.
     if sensor.unread == 0 { sensor.pause() }
     sensor.stop()
-    print("\(sensor.linesSent) lines, \(sensor.bytesSent) bytes")
+    if !isReported { Self.report(sensor) }
     withExtendedLifetime(events) {}
+  }
+
+  private static func report(_ sensor: VirtualSensor) {
+    let text = "\(sensor.linesSent) lines, \(sensor.bytesSent) bytes\n"
+    FileHandle.standardOutput.write(Data(text.utf8))
   }
 }
