@@ -65,10 +65,11 @@ class Child:
 class Sink:
     """The server (harness/sink.py) and its counts."""
 
-    def __init__(self, needles):
+    def __init__(self, needles, follow=()):
+        """`needles` are counted, the keys `follow` have values that count up."""
         folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         self.child = Child(
-            [sys.executable, "-B", "-m", "harness.sink", *needles],
+            [sys.executable, "-B", "-m", "harness.sink", *(f"--follow={key}" for key in follow), "--", *needles],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None, cwd=folder)
         self.port = int(self.child.process.stdout.readline())
         self.url = f"http://127.0.0.1:{self.port}"
@@ -83,6 +84,10 @@ class Sink:
     def counts(self):
         """The telemetry requests taken so far, then the count of each needle."""
         return self.ask("GET", "/counts")
+
+    def numbers(self):
+        """For each followed key: the first number, the one expected next, breaks, and the first break."""
+        return self.ask("GET", "/numbers")
 
     def traffic(self):
         """Requests, bytes received and bytes sent by kind."""

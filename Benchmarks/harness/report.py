@@ -63,6 +63,15 @@ def rows(results):
         pair("wake-ups per 1,000 lines", "wake_ups_per_1k", digits=0)
         pair("PSS under load", "pss", MEGABYTE, unit="MB")
         pair("peak RSS under load", "peak_rss", MEGABYTE, unit="MB")
+    for receiver, rate in results.get("rate", {}).items():
+        daemon, reference = rate["baudgated"], rate["C program"]
+        found.append(Row(
+            f"CPU, 4 × 115,200 baud, {receiver}", daemon["cpu_percent"], reference["cpu_percent"], unit="%", aim=2,
+            aim_is_ratio=True))
+        found.append(Row(
+            f"wake-ups per second, {receiver}", daemon["wake_ups_per_second"], reference["wake_ups_per_second"], digits=0))
+        found.append(Row(
+            f"lost of {daemon['lines']:,} lines, {receiver}", daemon["lost"], reference["lost"], digits=0, aim=0))
     if idle := results.get("idle"):
         daemon, reference = idle["baudgated"]["online"], idle.get("C program", {}).get("online", {})
         offline = idle["baudgated"]["offline"]
@@ -119,6 +128,11 @@ def device_table(results):
                 f"{seen['requests_per_second']:.1f}/s",
                 *(f"{seen[count]}" for count in ("connections", "descriptors", "threads"))])
     return aligned(lines)
+
+
+def tables(results):
+    """Tables of their own."""
+    return [table for table in (device_table(results),) if table]
 
 
 def note(results):

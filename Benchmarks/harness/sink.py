@@ -3,11 +3,13 @@
 Its own process, so that counting never waits for the feeder. It must not load libssl or libcurl: pages shared with
 the measured program would make its PSS look smaller, hence no asyncio and no http.server.
 
-    python3 -m harness.sink NEEDLE...
+    python3 -m harness.sink [--follow KEY]... NEEDLE...
 
 Prints its port, then serves on loopback until its standard input ends:
 
 - `GET /counts`: a JSON array: the telemetry requests taken, then how often each needle stood in their bodies.
+- `GET /numbers`: for each KEY, whose values are numbers that count up: the first one, the one expected next, how often
+  another than the expected one came, and what was expected and came the first time: `{"s0.n":[17,9310,0,null]}`.
 - `GET /traffic`: for each kind of request how many there were, their bytes and the answers', headers included, and the
   monotonic second of the last one: `{"rpc poll":[3,410,96,5301.2]}`.
 - `GET /idle`: held until an `rpc` poll is open.
@@ -21,6 +23,7 @@ What is held is answered `null` after ten seconds.
 Every other GET of the device API is held as the server holds a long poll and answered 408.
 """
 
+import argparse
 import json
 import re
 import socket
@@ -45,6 +48,28 @@ class Counts:
         found = [1] + [body.count(needle) for needle in self.needles]
         with self.lock:
             self.values = [a + b for a, b in zip(self.values, found)]
+
+
+class Numbers:
+    """Follows what counts up: nothing is missing, twice or out of order as long as each value is the expected one."""
+
+    def __init__(self, keys):
+        self.pattern = re.compile(b'"(%s)":(\\d+)' % b"|".join(re.escape(key.encode()) for key in keys)) if keys else None
+        self.lock = threading.Lock()
+        self.seen = {key: [None, 0, 0, None] for key in keys}
+
+    def take(self, body):
+        if not self.pattern:
+            return
+        with self.lock:
+            for key, digits in self.pattern.findall(body):
+                entry, number = self.seen[key.decode()], int(digits)
+                if entry[0] is None:
+                    entry[0] = entry[1] = number
+                if number != entry[1]:
+                    entry[2] += 1
+                    entry[3] = entry[3] or [entry[1], number]
+                entry[1] = number + 1
 
 
 class Commands:
@@ -129,7 +154,7 @@ def kind_of(method, path):
 class Connection:
     def __init__(self, stream, server):
         self.stream = stream
-        self.counts, self.commands, self.traffic = server
+        self.counts, self.numbers, self.commands, self.traffic = server
         self.bytes = bytearray()
         self.taken = 0
         self.kind = ""
@@ -188,6 +213,7 @@ class Connection:
             self.commands.answered(int(reply[1]))
         elif self.kind == "telemetry":
             self.counts.take(body)
+            self.numbers.take(body)
         self.answer(b"200 OK")
 
     def serve(self):
@@ -203,6 +229,8 @@ class Connection:
                 self.post(target, body)
             elif target.path == "/counts":
                 self.answer(b"200 OK", json.dumps(self.counts.values).encode())
+            elif target.path == "/numbers":
+                self.answer(b"200 OK", json.dumps(self.numbers.seen).encode())
             elif target.path == "/traffic":
                 self.answer(b"200 OK", json.dumps(self.traffic.kinds).encode())
             elif target.path == "/idle":
@@ -225,7 +253,11 @@ class Connection:
 
 
 def main():
-    server = (Counts([needle.encode() for needle in sys.argv[1:]]), Commands(), Traffic())
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--follow", action="append", default=[])
+    parser.add_argument("needles", nargs="*")
+    asked = parser.parse_args()
+    server = (Counts([needle.encode() for needle in asked.needles]), Numbers(asked.follow), Commands(), Traffic())
     listener = socket.create_server(("127.0.0.1", 0))
 
     def accept():

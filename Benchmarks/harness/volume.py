@@ -1,14 +1,12 @@
 """Data volume: bytes and requests a day, idle and at a line a second, for the default and for `link: metered`."""
 
-import json
-import os
-import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from .idle import tick
 from .processes import BenchmarkError, wait_for
 from .rig import Rig
+from .status import status
 
 DAY = 86_400
 SETTLE = 3  # seconds after the last of the start-up's requests
@@ -40,11 +38,7 @@ def kinds(sink):
 
 def own_count(runtime):
     """Requests, bytes sent and bytes received as `baudgate status` shows them."""
-    with socket.socket(socket.AF_UNIX) as control:
-        control.connect(os.path.join(runtime, "control.sock"))
-        control.sendall(b"status\n")
-        answer = b"".join(iter(lambda: control.recv(65536), b""))
-    uplink = json.loads(answer)["uplink"]
+    uplink = status(runtime)["uplink"]
     return [uplink[name] for name in ("requests_today", "bytes_sent_today", "bytes_received_today")]
 
 
