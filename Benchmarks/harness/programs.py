@@ -54,6 +54,19 @@ class Daemon:
 
         return self.run(place, configure)
 
+    def start_modbus(self, place, url, path, units, registers):
+        """With a sensor for each Modbus unit on a port, asked as often as can be."""
+        names = ", ".join(f"r{index}: {{holding: {index}, type: uint16, scale: 0.1}}" for index in range(registers))
+        sensors = "".join(
+            f"  m{unit}: {{port: bus, protocol: modbus_rtu, unit: {unit}, interval: 10ms, prefix: true, "
+            f"registers: {{{names}}}}}\n" for unit in range(1, units + 1))
+        return self.run(
+            place, lambda state, runtime:
+            f"server:\n  url: {url}\ndevice:\n  token: {TOKEN}\n"
+            f"state_directory: {state}\nruntime_directory: {runtime}\n"
+            f"ports:\n  bus: {{path: {path}, baud: 4000000}}\nsensors:\n{sensors}"
+            "upload: {interval: 1s, max_batch: 500}\n")
+
     def run(self, place, configure):
         state, runtime = place.disk("state"), place.memory("run")
         configuration = os.path.join(place.memory("etc"), "baudgate.yaml")
@@ -100,6 +113,22 @@ class CGateway:
             [self.path, f"{url}/api/v1/{TOKEN}/telemetry", f"{hot}/log", f"{hot}/cursor"]
             + [f"{line.name}={line.path}" for line in lines],
             env={"PATH": os.environ.get("PATH", "")}, log=place.log("c-gateway"))
+
+
+class CModbusMaster:
+    """The small Modbus master, Benchmarks/c-gateway/modbus-master.c."""
+
+    name = "C program"
+
+    def __init__(self, path):
+        self.path = path
+
+    def start_modbus(self, place, url, path, units, registers):
+        """`registers` is what it was built for."""
+        hot = place.memory("c-modbus-master")
+        return Child(
+            [self.path, f"{url}/api/v1/{TOKEN}/telemetry", f"{hot}/log", f"{hot}/cursor", path, str(units)],
+            env={"PATH": os.environ.get("PATH", "")}, log=place.log("c-modbus-master"))
 
 
 class CCommands:

@@ -72,6 +72,13 @@ def rows(results):
             f"wake-ups per second, {receiver}", daemon["wake_ups_per_second"], reference["wake_ups_per_second"], digits=0))
         found.append(Row(
             f"lost of {daemon['lines']:,} lines, {receiver}", daemon["lost"], reference["lost"], digits=0, aim=0))
+    if modbus := results.get("modbus"):
+        daemon, reference = modbus["baudgated"], modbus["C program"]
+        for figure, key, options in (
+                ("Modbus questions per second", "requests_per_second", {"digits": 0}),
+                ("CPU per 1,000 Modbus questions", "cpu_ms_per_1k", {"unit": "ms", "aim": 2, "aim_is_ratio": True}),
+                ("wake-ups per Modbus question", "wake_ups_per_request", {})):
+            found.append(Row(figure, daemon[key], reference[key], **options))
     if idle := results.get("idle"):
         daemon, reference = idle["baudgated"]["online"], idle.get("C program", {}).get("online", {})
         offline = idle["baudgated"]["offline"]
