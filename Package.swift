@@ -71,6 +71,9 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "baudgate-simulator", dependencies: ["Simulator", "Telemetry", argumentParser], swiftSettings: strict),
+    // Of `make bench` alone: not installed.
+    .executableTarget(
+      name: "baudgate-bench", dependencies: ["Sensors", "Telemetry", "YAML"], swiftSettings: strict),
 
     tests(of: "Telemetry"),
     tests(of: "YAML"),

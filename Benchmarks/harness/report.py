@@ -137,9 +137,23 @@ def device_table(results):
     return aligned(lines)
 
 
+def decode_table(results):
+    """What decoding alone takes; the ratio is that of the times."""
+    if not (formats := results.get("decode")):
+        return None
+    lines = [["decoding alone", "lines or answers", "bytes", "C program", "ratio"]]
+    for format_, measured in formats.items():
+        own, reference = measured["baudgated"], measured.get("C program")
+        lines.append([
+            format_, f"{own['items_per_second'] / 1e6:.2f} M/s", f"{own['bytes_per_second'] / MEGABYTE:.1f} MB/s",
+            f"{reference['items_per_second'] / 1e6:.2f} M/s" if reference else "",
+            f"{reference['items_per_second'] / own['items_per_second']:.2f} ×" if reference else ""])
+    return aligned(lines)
+
+
 def tables(results):
     """Tables of their own."""
-    return [table for table in (device_table(results),) if table]
+    return [table for table in (decode_table(results), device_table(results)) if table]
 
 
 def note(results):
