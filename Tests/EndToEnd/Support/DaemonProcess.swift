@@ -15,6 +15,8 @@ final class DaemonProcess: @unchecked Sendable {
   private let scratch: Scratch
   /// Beside what every life gets.
   var environment: [String: String]
+  /// A program that becomes the daemon in the end, such as a shell that gives it its surroundings: its words come first.
+  var wrapper: [String] = []
   private let configuration: String
   private(set) var pid: pid_t = 0
   private var notify: CInt = -1
@@ -45,12 +47,12 @@ final class DaemonProcess: @unchecked Sendable {
     starts += 1
     try listen()
     var environment = environment
-    environment["PATH"] = "/usr/bin:/bin"
+    environment["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"
     environment["NOTIFY_SOCKET"] = scratch.file("notify")
     environment["RUNTIME_DIRECTORY"] = scratch.file("run")
     environment["BAUDGATE_FAULT_DIRECTORY"] = scratch.file("faults")
     pid = try Self.spawn(
-      [Self.binary, scratch.file(configuration)], environment: environment, stderr: scratch.file("log"))
+      wrapper + [Self.binary, scratch.file(configuration)], environment: environment, stderr: scratch.file("log"))
   }
 
   /// `kill -9`, and waits for the end.

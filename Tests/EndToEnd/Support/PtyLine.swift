@@ -27,9 +27,19 @@ final class PtyLine: @unchecked Sendable {
     cfmakeraw(&settings)
     tcsetattr(slave, TCSANOW, &settings)
     _ = fcntl(master, F_SETFL, O_NONBLOCK)
+    node = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     unlink(path)
-    symlink(name, path)
+    symlink(node, path)
   }
+
+  /// From now on only who has opened it holds the slave end, as with a real device.
+  func letGo() {
+    if slave >= 0 { close(slave) }
+    slave = -1
+  }
+
+  /// The slave's node, `/dev/pts/5`.
+  private(set) var node = ""
 
   /// Both ends go: the daemon's descriptor hangs up.
   func unplug() {
