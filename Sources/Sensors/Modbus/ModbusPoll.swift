@@ -146,6 +146,7 @@ struct ModbusPoll: SensorPoll {
 
   mutating func finish(as sensor: Int, into output: inout DecoderOutput) {
     isOver = true
+    let isFaultless = faults.isEmpty
     for fault in faults { output.faults.append((sensor, fault)) }
     faults.removeAll(keepingCapacity: true)
     var readings: [Reading] = []
@@ -153,8 +154,10 @@ struct ModbusPoll: SensorPoll {
       if let value { readings.append(Reading(keys[place], value)) }
       values[place] = nil
     }
-    guard let time, !readings.isEmpty else { return }
-    if let document {
+    // A unit that says of everything that it has no value, as an inverter does at night, answers all the same: a sample
+    // without a reading keeps it from being stale.
+    guard let time, !readings.isEmpty || isFaultless else { return }
+    if let document, !readings.isEmpty {
       readings = [
         Reading(document, .json(.object(readings.map { JSON.Member($0.key.name, JSON($0.value)) })))
       ]

@@ -144,6 +144,22 @@ private func plan(_ registers: String, options: String = "") throws -> [String] 
   #expect(cycle(&document, &unit).values == [#"s={"a":1}"#])
 }
 
+/// An inverter at night: it answers, and has no value.
+@Test func aUnitWithoutValuesIsNotSilent() throws {
+  var poll = try #require(SensorProtocols.poll(of: try modbusSensor("a: {input: 0, type: int16, invalid: 0x8000}")))
+  var unit = FakeUnit()
+  unit.registers[.input] = [0: 0x8000]
+  var output = DecoderOutput()
+  poll.begin()
+  while var request = poll.next() {
+    let frame = unit.answer(frame: request)
+    let answer = request.finder?.feed(frame)
+    poll.take(.success(try #require(answer)), at: noon)
+  }
+  poll.finish(as: 0, into: &output)
+  #expect(output.samples.map(\.sample.readings.count) == [0] && output.faults.isEmpty)
+}
+
 @Test func nonsenseIsAFault() throws {
   var poll = try poll("a: {input: 0}\nb: {holding: 0}")
   poll.begin()
