@@ -126,6 +126,7 @@ final class KeptLine: GPIOLineHandle, @unchecked Sendable {
   var descriptor: CInt { line.descriptor }
   var first: Bool? { line.first }
   var complaint: String? { line.complaint }
+  var offset: UInt32? { line.offset }
   func takeChanges() throws(GPIOFault) -> [GPIOChange] { try line.takeChanges() }
   func drive(_ value: Bool) throws(GPIOFault) -> Bool { try line.drive(value) }
 

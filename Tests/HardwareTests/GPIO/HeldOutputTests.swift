@@ -21,6 +21,7 @@ import Testing
     private let twin = TwinLine(false)
     private(set) var descriptor: CInt
     let storeName = "gpio.gpiochip0.23"
+    let offset: UInt32? = 23
     var first: Bool? { false }
     var complaint: String? { nil }
 
@@ -63,6 +64,18 @@ import Testing
 
   private static let store = "FDSTORE=1\nFDNAME=gpio.gpiochip0.23"
   private static let remove = "FDSTOREREMOVE=1\nFDNAME=gpio.gpiochip0.23"
+
+  @Test func itsNumberIsKnownThoughItIsConfiguredByName() throws {
+    let manager = try FakeStore()
+    try onLoop { loop in
+      var relay = Self.relay(.off)
+      relay.selector = .name("RELAY1")
+      let (bench, _, _) = Self.bench(loop, relay, manager)
+      await bench.gpio.start()
+      #expect(await bench.gpio.status.map(\.offset) == [23])
+      await bench.gpio.stop()
+    }
+  }
 
   @Test func itIsStoredWithItsRequestAndLeftAsItIs() throws {
     let manager = try FakeStore()
