@@ -73,7 +73,7 @@ import Testing
     }
   }
 
-  private static func sensors(_ text: String) throws -> [SensorOptions] {
+  fileprivate static func sensors(_ text: String) throws -> [SensorOptions] {
     let file = "server: {url: http://127.0.0.1:8080}\ndevice: {token: A1}\nports: {meters: {path: /dev/x}}\n"
     switch GatewayConfiguration.load(Array((file + "sensors:\n" + text).utf8), file: "f", in: Surroundings()) {
     case .success(let configuration): return configuration.sensors
@@ -199,6 +199,48 @@ import Testing
   }
 }
 
+/// The sensors of a port that are asked, rarely.
+@Suite struct BusSamplerTests {
+  @Test func whatWasDueWhileThePortWasClosedIsMadeUpFor() throws {
+    let line = try FarEnd()
+    let sensors = try SamplerTests.sensors(
+      "  m: {port: meters, protocol: modbus_rtu, unit: 1, interval: 1h, registers: {v: {input: 0}}}\n")
+    try CallRig.run { loop in
+      let sampler = Sampler(on: loop, port: "meters", sensors: sensors, recorders: [], log: quietLog)
+      // The port opens on another thread, so that the first question has to wait for it.
+      await sampler.start(SerialOptions(path: line.path), pool: BlockingPool(name: "bus-sampler", threads: 1))
+      try await loop.eventually("it is asked") { line.received() }
+      await sampler.stop()
+    }
+  }
+
+  @Test func aStopLeavesNobodyWaiting() throws {
+    let line = try FarEnd()
+    let sensors = try SamplerTests.sensors(
+      "  m: {port: meters, protocol: modbus_rtu, unit: 1, interval: 1h, registers: {v: {input: 0}}}\n")
+    try CallRig.run { loop in
+      let sampler = Sampler(on: loop, port: "meters", sensors: sensors, recorders: [], log: quietLog)
+      await sampler.start(SerialOptions(path: line.path), pool: BlockingPool(name: "bus-sampler", threads: 1))
+      try await loop.eventually("it is asked") { line.received() }
+      let asking = Task(executorPreference: loop) { try? await sampler.readNow("m") }
+      await sampler.stop()
+      #expect(await asking.value == nil)
+      // Nor does the cycle that was cut off seem to be under way for ever.
+      await #expect(throws: CommandError.self) { try await sampler.readNow("m") }
+    }
+  }
+
+  @Test func sensorsOfFilesThatWereNotStartedAreNotReadNow() throws {
+    let sensors = try SamplerTests.sensors("  t: {protocol: thermal, zone: cpu-thermal}\n")
+    try CallRig.run { loop in
+      let files = FileSampler(
+        on: loop, sensors, recorders: [], pool: BlockingPool(name: "file-sampler", threads: 1), log: quietLog
+      ) { _, _ in }
+      #expect(await files.readNow("t")?.isEmpty == true)
+    }
+  }
+}
+
 /// The other end of a pseudo-terminal. @unchecked: the descriptor does not change.
 private final class FarEnd: @unchecked Sendable {
   private let master: CInt
@@ -218,5 +260,11 @@ private final class FarEnd: @unchecked Sendable {
   func send(_ text: String) {
     let bytes = Array(text.utf8)
     #expect(write(master, bytes, bytes.count) == bytes.count)
+  }
+
+  /// Whether anything has come.
+  func received() -> Bool {
+    var entry = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
+    return poll(&entry, 1, 0) > 0 && entry.revents & Int16(POLLIN) != 0
   }
 }

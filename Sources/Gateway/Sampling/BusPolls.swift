@@ -14,15 +14,17 @@ struct BusPolls {
 
   /// Takes other sensors. One whose options are the same keeps its times, and what was learnt about its unit.
   mutating func use(_ sensors: [SensorOptions], at now: Duration) {
-    endAll()
     let before = (options: options, polls: polls, times: times)
+    endAll()
     (polls, times, timeouts, options) = ([], [], [], sensors)
     for sensor in sensors {
       let known = before.options.firstIndex(of: sensor)
       guard let poll = known.map({ before.polls[$0] }) ?? SensorProtocols.poll(of: sensor) else { continue }
       polls.append(poll)
       let interval = sensor.interval ?? SensorOptions.defaultInterval
-      times.append(PollTimes(every: interval, first: known.map { before.times[$0].due } ?? now))
+      let last = known.map { before.times[$0] }
+      times.append(
+        PollTimes(every: interval, first: last?.due ?? now, isOwed: last.map { $0.isOwed || $0.isUnderWay } ?? false))
       timeouts.append((sensor.settings as? any PolledSettings)?.timeout)
     }
   }
@@ -39,9 +41,16 @@ struct BusPolls {
     for continuation in waiting.removeValue(forKey: index) ?? [] { continuation.resume() }
   }
 
+  /// The port is not open; who waits is told.
+  mutating func putOff(_ index: Int) {
+    ended(index)
+    times[index].putOff()
+  }
+
   /// Nothing that is under way counts any more.
   mutating func endAll() {
     generation += 1
+    for index in times.indices { times[index].ended() }
     let waiting = waiting.values
     self.waiting = [:]
     for continuation in waiting.joined() { continuation.resume() }

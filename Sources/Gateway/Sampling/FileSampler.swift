@@ -66,8 +66,11 @@ actor FileSampler {
   /// - Returns: Its newest values; `nil` for an unknown one.
   func readNow(_ name: String) async -> [Reading]? {
     guard let index = intake.sensors.firstIndex(where: { $0.name == name }) else { return nil }
-    if times[index].beginNow() { read(index) }
-    if timer != nil { await withCheckedContinuation { waiting[index, default: []].append($0) } }
+    // Nothing is read before the start, and after a stop.
+    if timer != nil, times.indices.contains(index) {
+      if times[index].beginNow() { read(index) }
+      if times[index].isUnderWay { await withCheckedContinuation { waiting[index, default: []].append($0) } }
+    }
     return intake.sensors.first { $0.name == name }?.latest.map { Reading($0.key, $0.value) }
   }
 

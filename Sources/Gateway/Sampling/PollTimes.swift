@@ -7,6 +7,8 @@ struct PollTimes {
   private(set) var due: Duration
   /// Whether a cycle is under way.
   private(set) var isUnderWay = false
+  /// Whether a cycle was due that could not be asked, or was cut off: it is made up for, since the next may be a day away.
+  private(set) var isOwed = false
 
   enum Verdict: Equatable {
     case begin
@@ -15,10 +17,13 @@ struct PollTimes {
     case notYet
   }
 
-  /// - Parameter first: When the first cycle is due.
-  init(every interval: Duration, first: Duration) {
+  /// - Parameters:
+  ///   - first: When the first cycle is due.
+  ///   - isOwed: Whether one is to be made up for before.
+  init(every interval: Duration, first: Duration, isOwed: Bool = false) {
     self.interval = interval
     due = first
+    self.isOwed = isOwed
   }
 
   mutating func look(at now: Duration) -> Verdict {
@@ -30,7 +35,7 @@ struct PollTimes {
       due += interval * Int(clamping: min(behind, 1 << 31))
     }
     if isUnderWay { return .missed }
-    isUnderWay = true
+    (isUnderWay, isOwed) = (true, false)
     return .begin
   }
 
@@ -39,9 +44,12 @@ struct PollTimes {
   /// - Returns: Whether it is to begin; another cycle is under way otherwise.
   mutating func beginNow() -> Bool {
     if isUnderWay { return false }
-    isUnderWay = true
+    (isUnderWay, isOwed) = (true, false)
     return true
   }
 
   mutating func ended() { isUnderWay = false }
+
+  /// The cycle that was begun cannot be asked now.
+  mutating func putOff() { (isUnderWay, isOwed) = (false, true) }
 }

@@ -21,9 +21,22 @@ extension Sampler {
       }
     }
     if let due = polls.due { pollTimer?.arm(after: max(.zero, due - now)) } else { pollTimer?.disarm() }
+    makeUp()
   }
 
+  /// Asks what was due while the port was closed, once it is open.
+  func makeUp() {
+    guard isPortOpen else { return }
+    for index in polls.times.indices where polls.times[index].isOwed && polls.times[index].beginNow() {
+      begin(index, as: .poll)
+    }
+  }
+
+  private var isPortOpen: Bool { port?.assumeIsolated { $0.device != nil } ?? false }
+
   private func begin(_ index: Int, as traffic: BusTraffic) {
+    // The bus lets commands wait for the port a little.
+    guard traffic == .command || isPortOpen else { return polls.putOff(index) }
     polls.polls[index].begin()
     ask(index, as: traffic)
   }
@@ -44,7 +57,12 @@ extension Sampler {
     guard generation == polls.generation else { return }
     switch result {
     case .success(let answer): polls.polls[index].take(.success(answer.bytes), at: answer.time)
-    case .failure(let failure): polls.polls[index].take(.failure(failure), at: .now())
+    case .failure(let failure):
+      polls.polls[index].take(.failure(failure), at: .now())
+      if failure.code == .notOpen {
+        finish(index)
+        return polls.putOff(index)
+      }
     }
     ask(index, as: traffic)
   }

@@ -76,7 +76,11 @@ actor Sampler {
     _ options: SerialOptions, pool: BlockingPool, _ open: @escaping SerialPort.Opener, _ hotplug: Hotplug?
   ) {
     let bus = SerialBus(
-      name: portName, options: options, loop: loop, pool: pool, log: log, open: open, stateChanged: stateChanged)
+      name: portName, options: options, loop: loop, pool: pool, log: log, open: open
+    ) { [weak self, stateChanged] in
+      self?.assumeIsolated { $0.makeUp() }
+      stateChanged()
+    }
     self.bus = bus
     bus.assumeIsolated { $0.start() }
     if let port { hotplug?.assumeIsolated { $0.watch(port) } }
