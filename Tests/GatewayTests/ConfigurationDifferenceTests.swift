@@ -152,6 +152,15 @@ import ThingsBoard
     #expect(difference.summary == ["silent of port meters changed"])
   }
 
+  @Test func howUnitsAreAskedOpensNothing() throws {
+    let old = try Self.load(Self.base)
+    var new = old
+    new.ports[0].options.bus.retries = 3
+    let difference = ConfigurationDifference(from: old, to: new)
+    #expect(difference.busPorts == ["meters"] && difference.silentPorts.isEmpty && difference.reopenedPorts.isEmpty)
+    #expect(difference.summary == ["gap, timeout or retries of port meters changed"])
+  }
+
   @Test func devicesAreToldApartByWhatBecomesOfTheirConnection() throws {
     var old = try Self.load(Self.base)
     var device = ConnectedDevice(name: "pump", device: old.device, downlink: DownlinkOptions())

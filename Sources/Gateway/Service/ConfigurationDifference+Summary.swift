@@ -8,6 +8,7 @@ extension ConfigurationDifference {
     words += replacedDevices.map { "device \($0) connected anew" }
     words += newPorts.map { "port \($0) opened" } + gonePorts.map { "port \($0) closed" }
     words += reopenedPorts.map { "port \($0) re-opened" } + silentPorts.map { "silent of port \($0) changed" }
+    words += busPorts.map { "gap, timeout or retries of port \($0) changed" }
     words += told("sensor", newSensors, goneSensors, changedSensors)
     if newSensors.isEmpty && goneSensors.isEmpty && changedSensors.isEmpty {
       words += sensorPorts.map { "order of the sensors on port \($0) changed" }

@@ -30,8 +30,10 @@ struct ConfigurationDifference: Sendable, Equatable {
   var gonePorts: [String] = []
   /// Their line differs.
   var reopenedPorts: [String] = []
-  /// Only `silent:` differs.
+  /// `silent:` differs, and the line does not.
   var silentPorts: [String] = []
+  /// `gap`, `timeout` or `retries` differ, and the line does not.
+  var busPorts: [String] = []
   /// Open before and after, with other sensors or other options of a sensor; may be re-opened, too.
   var sensorPorts: [String] = []
 
@@ -101,8 +103,9 @@ struct ConfigurationDifference: Sendable, Equatable {
       }
       if !options.opensLike(known) {
         reopenedPorts.append(name)
-      } else if options != known {
-        silentPorts.append(name)
+      } else {
+        if options.silent != known.silent { silentPorts.append(name) }
+        if options.bus != known.bus { busPorts.append(name) }
       }
       if old.sensors(on: name) != new.sensors(on: name) { sensorPorts.append(name) }
     }
