@@ -64,7 +64,8 @@ extension Supervisor {
     samplers.removeAll { $0 === sampler }
     // First: a reset under way ends with the port open.
     if let recovery = portRecoveries.removeValue(forKey: sampler.portName) { await recovery.stop() }
-    await sampler.stop()
+    // A driver that is stuck must not hold up this reload, and with it all later ones.
+    await within(Self.closeLimit, "closing the port \(sampler.portName)") { await sampler.stop() }
   }
 
   func stopRecovery() async {
