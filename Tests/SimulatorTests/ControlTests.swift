@@ -80,6 +80,24 @@ import Testing
     }
   }
 
+  @Test("Telemetry is given out: the newest of each key, or a span, newest first")
+  func series() async throws {
+    try await ServerBench.run { bench in
+      let path = "/api/plugins/telemetry/T/values/timeseries"
+      let nothing = try await bench.get(path).body
+      #expect(nothing == "{}")
+      let posted = #"[{"ts":1,"values":{"a":1}},{"ts":2,"values":{"a":2.5}},{"ts":3,"values":{"a":3,"b":"x"}}]"#
+      #expect(try await bench.post("/api/v1/T/telemetry", posted).status == 200)
+      #expect(
+        try await bench.get(path).body == #"{"a":[{"ts":3,"value":"3"}],"b":[{"ts":3,"value":"x"}]}"#)
+      let span = path + "?keys=a,z&startTs=1&endTs=3"
+      #expect(try await bench.get(span).body == #"{"a":[{"ts":2,"value":"2.5"},{"ts":1,"value":"1"}]}"#)
+      #expect(try await bench.get(span + "&limit=1").body == #"{"a":[{"ts":2,"value":"2.5"}]}"#)
+      #expect(try await bench.get(span + "&limit=-1").body == "{}")
+      #expect(try await bench.get("/api/plugins/telemetry/T/values/nothing").status == 404)
+    }
+  }
+
   @Test("An unknown device is not found; faults leave control alone; the log has no token")
   func rest() async throws {
     try await ServerBench.run { bench in

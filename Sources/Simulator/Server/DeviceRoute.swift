@@ -10,6 +10,8 @@ struct DeviceRoute {
     case setShared, deleteShared
     /// `GET /api/plugins/telemetry/{token}/values/attributes`
     case attributes
+    /// `GET /api/plugins/telemetry/{token}/values/timeseries`
+    case series
     /// `POST` and `DELETE /api/packages/{token}/{kind}`
     case assignPackage, unassignPackage
     /// `PUT` and `DELETE /packages/{name}`
@@ -113,6 +115,7 @@ struct DeviceRoute {
       case ("POST", "SHARED_SCOPE"): return (.setShared, parts[3], masked)
       case ("DELETE", "SHARED_SCOPE"): return (.deleteShared, parts[3], masked)
       case ("GET", "values/attributes"): return (.attributes, parts[3], masked)
+      case ("GET", "values/timeseries"): return (.series, parts[3], masked)
       default: return nil
       }
     default: return nil

@@ -26,6 +26,7 @@ extension DeviceServer {
       deleteSharedAttributes(keys, token: token)
       return .done
     case .attributes: return .json(200, attributeList(token))
+    case .series: return series(request)
     case .assignPackage:
       return assign(request) ?? Self.error(400, "A package needs title and version")
     case .unassignPackage:
