@@ -14,7 +14,7 @@ endif
 # One version for the binaries and the package.
 VERSION := $(shell sed -n 's/.*line = "Baudgate version \(.*\)".*/\1/p' Sources/Telemetry/Version.swift)
 
-.PHONY: all setup build demo test check format lint bench fuzz install deb clean
+.PHONY: all setup build demo test check format lint bench fuzz vm-test install deb clean
 
 all: build
 
@@ -47,6 +47,10 @@ bench: build
 FUZZ ?= 60
 fuzz:
 	BAUDGATE_FUZZ_SECONDS=$(FUZZ) $(SWIFT) test --filter Fuzz
+
+# As root: it makes the disk of a virtual machine. See docs/virtual-machine.md.
+vm-test: build
+	Tests/VirtualMachine/run $(VM_TEST)
 
 # Apart from build: root mostly has no Swift in PATH, and its files would be in the way of the next build.
 install:
