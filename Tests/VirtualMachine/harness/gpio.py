@@ -49,6 +49,28 @@ def told_pulses(console):
     return int(numbers[-1]) if numbers else 0
 
 
+class Trace:
+    """Which process drives which line of a chip, from now on: the kernel's trace events `gpio_value` and `gpio_direction`."""
+
+    ROOT = "/sys/kernel/tracing"
+    # A thread's name and id, the process's id, then: gpio_value: 514 set 0
+    LINE = re.compile(r"\( *(\d+|-+)\).*gpio_value: (\d+) set ([01])")
+
+    def __init__(self, machine, chip):
+        self._machine = machine
+        self._base = int(machine.output(f"cd /sys/class/gpio && cat $(dirname $(grep -lx {chip.label} gpiochip*/label))/base"))
+        machine.run(f"""mountpoint -q {self.ROOT} || mount -t tracefs none {self.ROOT}; cd {self.ROOT}
+            echo 1 > options/record-tgid; echo 1 > events/gpio/enable; echo > trace; echo 1 > tracing_on""")
+
+    def driven(self):
+        """Pairs of process id and level by line, in their order, since the last call."""
+        text = self._machine.output(f"cat {self.ROOT}/trace; echo > {self.ROOT}/trace")
+        found = {}
+        for process, line, level in self.LINE.findall(text):
+            found.setdefault(int(line) - self._base, []).append((int(process) if process.isdigit() else 0, int(level)))
+        return found
+
+
 class Watch:
     """What happens to lines from now until `end`: their levels, and who uses them."""
 

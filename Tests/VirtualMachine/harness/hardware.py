@@ -22,11 +22,12 @@ def command(image, overlay, share, directory, port, accelerator):
     def file(name):
         return os.path.join(directory, name)
 
+    # A panic ends QEMU: at once, and without a start nobody has asked for.
     return [
         "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
         "-machine", "q35", *processor, "-m", MEMORY, "-smp", str(PROCESSORS), "-rtc", "base=utc",
         "-kernel", image.kernel, "-initrd", image.initrd,
-        "-append", "console=ttyS0 quiet net.ifnames=0 systemd.show_status=0 mitigations=off",
+        "-append", "console=ttyS0 quiet net.ifnames=0 systemd.show_status=0 mitigations=off panic=-1",
         "-chardev", f"file,id=console,path={file('console')}", "-serial", "chardev:console",
         "-qmp", f"unix:{file('qmp')},server=on,wait=off",
         "-drive", f"file={overlay},format=qcow2,if=none,id=root,cache=unsafe", "-device", "virtio-blk-pci,drive=root",

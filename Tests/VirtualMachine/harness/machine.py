@@ -6,6 +6,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -79,7 +80,10 @@ class Machine:
         self.qmp = self.agent = None
         if self._process:
             self._process.kill()
-            self._process.wait()
+            if self._process.wait() != -signal.SIGKILL:
+                with open(self._file("qemu.log")) as log:
+                    print(f"QEMU ended by itself with {self._process.returncode}: {log.read().strip()}\n{self.console[-3000:]}",
+                          file=sys.stderr)
             self._process = None
 
     def run(self, script, within=60.0, check=True):
@@ -115,7 +119,10 @@ class Machine:
             mount --bind /run/boot-id /proc/sys/kernel/random/boot_id""")
 
     def mount_share(self):
-        self.run("mkdir -p /run/share && mount -t 9p -o trans=virtio,version=9p2000.L,ro,msize=262144 share /run/share")
+        # The module's first look at its device may still be under way.
+        self.run("""mkdir -p /run/share; modprobe 9pnet_virtio; n=0
+            until mount -t 9p -o trans=virtio,version=9p2000.L,ro,msize=262144 share /run/share; do
+                n=$((n + 1)); [ $n -lt 20 ] || exit 1; sleep 0.5; done""")
 
     def unmount_share(self):
         self.run("umount /run/share")
@@ -134,9 +141,12 @@ class Machine:
             self._chardevs.add(name)
         return path
 
-    def unplug(self, device, within=20.0):
-        self.qmp.command("device_del", id=device)
-        self.qmp.wait("DEVICE_DELETED", within, device=device)
+    def unplug(self, *devices):
+        """All at once, as far as the machine can tell."""
+        for device in devices:
+            self.qmp.command("device_del", id=device)
+        for device in devices:
+            self.qmp.wait("DEVICE_DELETED", device=device)
 
     def wait_for(self, script, within=30.0):
         """Until the script ends with 0 in the machine; whether it did."""

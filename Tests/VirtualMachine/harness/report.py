@@ -75,4 +75,5 @@ class Checks:
     def _print(self, mark, what, detail):
         now = time.monotonic()
         took, self._last = now - self._last, now
-        self._report.say(f"{mark}  {what}" + (f": {detail}" if detail != "" else "") + f"  [{took:.1f} s]")
+        detail = " ".join(str(detail).split())
+        self._report.say(f"{mark}  {what}" + (f": {detail}" if detail else "") + f"  [{took:.1f} s]")

@@ -59,7 +59,12 @@ class States:
                     os.unlink(old)
                 self._overlay(path + ".new")
                 with self._machine(path + ".new") as machine:
-                    machine.start()
+                    try:
+                        machine.start()
+                    except MachineError:
+                        # Emulation is not always faithful to a kernel that changes its own code as it starts.
+                        machine.kill()
+                        machine.start()
                     # Until nothing of the start is left to do, or each resumed machine would do it again.
                     machine.run("systemctl is-system-running --wait", 300, check=False)
                     machine.save(NAME)
@@ -111,7 +116,7 @@ def install(machine):
     machine.mount_share()
     machine.run("""cp -r --no-preserve=ownership --preserve=mode,links /run/share/tree/. / && sync
         systemd-sysusers baudgate.conf && chgrp -R baudgate /etc/baudgate
-        systemctl daemon-reload && udevadm control --reload && udevadm trigger --subsystem-match=gpio""", 120)
+        systemctl daemon-reload && systemctl -q enable baudgate && udevadm control --reload && udevadm trigger --subsystem-match=gpio""", 120)
     machine.unmount_share()
 
 
