@@ -28,6 +28,21 @@ public protocol AnswerFinder: Sendable {
   /// What came instead of an answer, for the time-out's message, without a capital and a full stop; `nil` where nothing
   /// did. `12 bytes came, none of them an answer: CRC 1234 where 5678 was expected`
   var complaint: String? { get }
+
+  /// Whether our own question has come back though nobody had said that it would. Never of a question whose answer looks
+  /// the same.
+  var hasUnexpectedEcho: Bool { get }
+  /// Whether our own question is expected back and has not come.
+  var awaitsEcho: Bool { get }
+  /// Nothing counts before our own question has come back. Called before anything is fed.
+  mutating func expectEcho()
+}
+
+/// Of protocols in which an echo passes for nothing.
+extension AnswerFinder {
+  public var hasUnexpectedEcho: Bool { false }
+  public var awaitsEcho: Bool { false }
+  public mutating func expectEcho() {}
 }
 
 /// Why a question on a bus got no answer.

@@ -48,6 +48,12 @@ struct BusJournal {
         level: stories[unit]?.isTold ?? true ? .notice : .debug,
         "unit \(unit) on \(name) answers again after \(silence.forHumans)", metadata: ["unit": "\(unit)"])
       stories[unit]?.answersSince = now
+    case .hearsItself:
+      log.notice(
+        """
+        \(name) gives back what is sent on it, as adapters do that hear themselves; from now on nothing counts before it, \
+        with `echo: true` of its sensors from the start
+        """)
     case .answersLate(let unit, let timeout):
       log.warning(
         """

@@ -69,6 +69,9 @@ struct BusMachine {
   private var polls: [Exchange] = []
   private var line = LineQuiet()
   private var units = BusUnits()
+  /// The line has given back what we sent, so it is waited for: some answers look like their questions.
+  private var hasEcho = false
+  private var isToldOfEcho = false
   /// Whose time was up without a byte, while nothing else has been sent: what comes now is late.
   private var lateUnit: (unit: Int, timeout: Duration)?
   /// Bytes that came while nobody waited for any.
@@ -133,6 +136,7 @@ struct BusMachine {
     // Nobody knows what was on the line a moment ago.
     line = LineQuiet(since: now)
     lateUnit = nil
+    hasEcho = false
     units.allAreDue(at: now)
     state = .ready
     next(at: now)
@@ -220,8 +224,9 @@ struct BusMachine {
       finish(exchange, .success(BusAnswer([], at: time)))
       next(at: now)
     case .broadcast: state = .turning(exchange, written: time, until: end + Self.turnaround)
-    case .question(let unit, let finder):
+    case .question(let unit, var finder):
       units.count(asked: unit, again: exchange.attempts > 0)
+      if hasEcho { finder.expectEcho() }
       let timeout = exchange.timeout ?? options.timeout
       let attempt = Attempt(
         exchange: exchange, unit: unit, finder: finder, start: now, end: end, timeout: timeout,
@@ -298,6 +303,7 @@ struct BusMachine {
 
   private mutating func answered(_ attempt: Attempt, _ answer: BusAnswer, at now: Duration) {
     let exchange = attempt.exchange
+    noteEcho(attempt)
     let delay = max(.zero, now - attempt.end)
     if let notice = units.answered(attempt.unit, after: delay, at: now) { actions.append(.tell(notice)) }
     line.isSettled()
@@ -313,6 +319,7 @@ struct BusMachine {
   private mutating func timedOut(_ attempt: Attempt, at now: Duration) {
     var exchange = attempt.exchange
     state = .ready
+    noteEcho(attempt)
     exchange.attempts += 1
     exchange.unheardEnd = attempt.isHeard ? nil : attempt.end
     lateUnit = attempt.isHeard ? nil : (attempt.unit, attempt.timeout)
@@ -327,6 +334,17 @@ struct BusMachine {
       finish(exchange, .failure(BusFailure(.timedOut, message)))
     }
     next(at: now)
+  }
+
+  /// Learns whether the line gives back what we send, and that it no longer does.
+  private mutating func noteEcho(_ attempt: Attempt) {
+    if attempt.finder.hasUnexpectedEcho {
+      hasEcho = true
+      if !isToldOfEcho { actions.append(.tell(.hearsItself)) }
+      isToldOfEcho = true
+    } else if attempt.isHeard, attempt.finder.awaitsEcho {
+      hasEcho = false
+    }
   }
 
   private mutating func putBack(_ exchange: Exchange) {

@@ -5,4 +5,6 @@ enum BusNotice: Equatable {
   case answersAgain(unit: Int, after: Duration)
   /// Bytes came when its time was over; told once, until the options change.
   case answersLate(unit: Int, timeout: Duration)
+  /// Our own question came back, which no option had said; told once.
+  case hearsItself
 }

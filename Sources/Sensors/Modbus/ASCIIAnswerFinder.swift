@@ -9,7 +9,8 @@ struct ASCIIAnswerFinder: AnswerFinder {
   /// The digits since the last colon; `nil` before one, and after more than a frame has.
   private var digits: [UInt8]?
   private var count = 0
-  private var awaitsEcho: Bool
+  private(set) var awaitsEcho: Bool
+  private(set) var hasUnexpectedEcho = false
   /// What the last line was, had it one.
   private var reason: String?
 
@@ -17,6 +18,8 @@ struct ASCIIAnswerFinder: AnswerFinder {
     self.pattern = pattern
     awaitsEcho = hasEcho
   }
+
+  mutating func expectEcho() { awaitsEcho = true }
 
   mutating func feed(_ bytes: [UInt8]) -> [UInt8]? {
     for byte in bytes {
@@ -56,6 +59,7 @@ struct ASCIIAnswerFinder: AnswerFinder {
       }
       return nil
     }
+    if pattern.isUnlikeQuestion, message.elementsEqual(pattern.question) { hasUnexpectedEcho = true }
     if pattern.isAnswer(message) || pattern.isException(message) { return Array(message.dropFirst()) }
     reason = pattern.described(message)
     return nil
@@ -89,7 +93,7 @@ struct ASCIIAnswerFinder: AnswerFinder {
 
   var complaint: String? {
     guard count > 0 else { return nil }
-    if awaitsEcho { return notAnAnswer(count, "our own question did not come back, which echo: true expects") }
+    if awaitsEcho { return notAnAnswer(count, "our own question did not come back, as it does on a line with echo") }
     return notAnAnswer(count, reason ?? (digits == nil ? "no line of them" : "a line that did not end"))
   }
 }

@@ -57,6 +57,9 @@ struct AnswerPattern: Sendable {
 
   var function: UInt8 { head[1] }
 
+  /// Whether an echo can be told from an answer: functions 5, 6 and 22 are answered by repeating the question.
+  var isUnlikeQuestion: Bool { head.count != length }
+
   /// An echo passes for an answer only where every answer repeats its question. (That of 20 coils from 0x0300 on would pass
   /// for their values: its third byte is 3, as many bytes as they take.)
   func isAnswer(_ message: ArraySlice<UInt8>) -> Bool {

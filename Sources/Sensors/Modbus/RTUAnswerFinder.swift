@@ -14,7 +14,8 @@ struct RTUAnswerFinder: AnswerFinder {
   private let capacity: Int
   private var count = 0
   /// Nothing counts before it.
-  private var awaitsEcho: Bool
+  private(set) var awaitsEcho: Bool
+  private(set) var hasUnexpectedEcho = false
 
   private static let crcLength = 2
 
@@ -28,6 +29,8 @@ struct RTUAnswerFinder: AnswerFinder {
     capacity = max(pattern.length + Self.crcLength, sent.count)
   }
 
+  mutating func expectEcho() { awaitsEcho = true }
+
   mutating func feed(_ bytes: [UInt8]) -> [UInt8]? {
     for byte in bytes {
       count &+= 1
@@ -37,6 +40,8 @@ struct RTUAnswerFinder: AnswerFinder {
         guard window.suffix(sent.count).elementsEqual(sent) else { continue }
         awaitsEcho = false
         window.removeAll(keepingCapacity: true)
+      } else if pattern.isUnlikeQuestion, window.suffix(sent.count).elementsEqual(sent) {
+        hasUnexpectedEcho = true
       } else if let answer = answer(of: pattern.length) ?? answer(of: AnswerPattern.exceptionLength) {
         return answer
       }
@@ -58,7 +63,7 @@ struct RTUAnswerFinder: AnswerFinder {
   var complaint: String? {
     guard count > 0 else { return nil }
     if awaitsEcho {
-      return notAnAnswer(count, "our own question did not come back, which echo: true expects")
+      return notAnAnswer(count, "our own question did not come back, as it does on a line with echo")
     }
     // Behind the echo that was waited for there may be nothing at all.
     return window.isEmpty ? "only our own question came back" : notAnAnswer(count, reason)

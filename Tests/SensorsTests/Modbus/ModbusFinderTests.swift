@@ -106,7 +106,22 @@ private func answersAreFoundHoweverTheyCome(_ pair: Pair, _ framing: ModbusFrami
   var finder = try #require(request.finder)
   #expect(finder.feed(request.bytes) == nil)
   #expect(finder.complaint?.hasSuffix("our own question, and no answer behind it") == true)
+  #expect(finder.hasUnexpectedEcho)
   #expect(finder.feed(framed(framing, 1, hex("0103ff0001"))) == hex("0103ff0001"))
+}
+
+/// Function 6 is answered by its question: a line that was heard to echo is waited for.
+@Test(arguments: [ModbusFraming.rtu, .ascii]) func anEchoThatIsExpectedIsNoAnswer(_ framing: ModbusFraming) throws {
+  let request = framing.request(.writeRegister(1, 3), unit: 1, hasEcho: false)
+  var finder = try #require(request.finder)
+  #expect(finder.feed(request.bytes) == hex("0600010003"))
+  #expect(!finder.hasUnexpectedEcho)
+  finder = try #require(request.finder)
+  finder.expectEcho()
+  #expect(finder.awaitsEcho)
+  #expect(finder.feed(request.bytes) == nil)
+  #expect(!finder.awaitsEcho && !finder.hasUnexpectedEcho)
+  #expect(finder.feed(request.bytes) == hex("0600010003"))
 }
 
 @Test(arguments: [ModbusFraming.rtu, .ascii]) func aBroadcastHasNoAnswer(_ framing: ModbusFraming) {
@@ -174,7 +189,7 @@ private let complaints = [
       finder.complaint?.hasSuffix("an answer that repeats another address, number or value than was sent") == true)
     var deaf = try #require(framing.request(.writeRegister(1, 3), unit: 1, hasEcho: true).finder)
     #expect(deaf.feed(framed(framing, 1, hex("0600010004"))) == nil)
-    #expect(deaf.complaint?.hasSuffix("our own question did not come back, which echo: true expects") == true)
+    #expect(deaf.complaint?.hasSuffix("our own question did not come back, as it does on a line with echo") == true)
   }
 }
 
