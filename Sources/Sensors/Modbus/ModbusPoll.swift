@@ -20,6 +20,8 @@ struct ModbusPoll: SensorPoll {
   private var values: [Value?]
   private var time: CaptureTime?
   private var faults: [DecodingFault] = []
+  /// What the unit says it does not have, found out in this cycle, and why.
+  private var absent: (names: [String], reasons: [ModbusException]) = ([], [])
 
   /// How long a register that the unit says it does not have is not asked for.
   static let refusalRest = Duration.seconds(600)
@@ -121,17 +123,29 @@ struct ModbusPoll: SensorPoll {
     if exception.isAboutRange {
       // Told once: it is not the line, and asking again mends nothing.
       if block.restsUntil == nil {
-        faults.append(
-          DecodingFault(
-            .refused,
-            "unit \(settings.unit) refuses \(names) (\(block.place)): \(exception); it is asked again in "
-              + "\(rest) cycles, check the address (from 0, as on the wire) and the table"))
+        absent.names.append("\(names) (\(block.place))")
+        if !absent.reasons.contains(exception) { absent.reasons.append(exception) }
       }
       plan.rest(index, until: cycle &+ rest)
     } else {
-      faults.append(DecodingFault(.refused, "unit \(settings.unit) refuses \(names) (\(block.place)): \(exception)"))
+      faults.append(
+        DecodingFault(
+          .refused,
+          "unit \(settings.unit) refuses \(names) (\(block.place)): \(exception); asked again at the next interval"))
     }
     index += 1
+  }
+
+  /// One for all: the log's rate would keep the second one back, and it is told but once.
+  private var absence: DecodingFault? {
+    if absent.names.isEmpty { return nil }
+    let names = absent.names.prefix(Self.mostNames).joined(separator: ", ")
+    let more = absent.names.count > Self.mostNames ? " and \(absent.names.count - Self.mostNames) more" : ""
+    let reasons = absent.reasons.map(\.description).joined(separator: " and ")
+    return DecodingFault(
+      .refused,
+      "unit \(settings.unit) refuses \(names)\(more): \(reasons); asked again in \(Self.refusalRest.components.seconds / 60) "
+        + "minutes; check the address (from 0, as on the wire) and the table")
   }
 
   /// The most names in a message.
@@ -146,6 +160,8 @@ struct ModbusPoll: SensorPoll {
 
   mutating func finish(as sensor: Int, into output: inout DecoderOutput) {
     isOver = true
+    if let absence { faults.append(absence) }
+    absent = ([], [])
     let isFaultless = faults.isEmpty
     for fault in faults { output.faults.append((sensor, fault)) }
     faults.removeAll(keepingCapacity: true)

@@ -47,7 +47,12 @@ extension ModbusRegister {
     case .truth where labels.isEmpty: return .bool(pattern != 0)
     case .float(let bits):
       let number = Self.float(pattern, bits)
-      guard number.isFinite else { throw RegisterMismatch(.notNumber, "is \(number), which is no number") }
+      guard number.isFinite else {
+        // Many units say so that they have no value.
+        let pattern = Int64(exactly: pattern).map { String($0, radix: 16, uppercase: true) }
+        let hint = number.isNaN ? pattern.map { "; where it means \"no value\", set `invalid: 0x\($0)`" } : nil
+        throw RegisterMismatch(.notNumber, "is \(number), which is no number\(hint ?? "")")
+      }
       return try double(number)
     case .truth, .bits, .byte, .integer:
       let bits = content.patternBits ?? 64
@@ -59,8 +64,8 @@ extension ModbusRegister {
         }
         return try double(Double(pattern))
       }
-      // One type for the key, whatever number comes.
-      if !labels.isEmpty { return .string(labels.first { $0.number == number }?.label ?? "\(number)") }
+      // One type for the key, whatever number comes: ThingsBoard makes a number of text that looks like one.
+      if !labels.isEmpty { return .string(labels.first { $0.number == number }?.label ?? "unknown \(number)") }
       return scale == nil ? .long(number) : try double(Double(number))
     }
   }

@@ -51,7 +51,7 @@ private func plan(_ registers: String, options: String = "") throws -> [String] 
   #expect(first.values == ["a=10", "b=11", "d=851982"])
   #expect(
     first.faults == [
-      "refused unit 1 refuses c (input 2): exception 2 (illegal data address); it is asked again in 60 cycles, check the address (from 0, as on the wire) and the table"
+      "refused unit 1 refuses c (input 2): exception 2 (illegal data address); asked again in 10 minutes; check the address (from 0, as on the wire) and the table"
     ])
   unit.forgetQuestions()
   // Remembered, and the hole is left alone and no more spoken of.
@@ -64,6 +64,19 @@ private func plan(_ registers: String, options: String = "") throws -> [String] 
   unit.registers[.input]?[2] = 12
   for _ in 3...60 { #expect(cycle(&poll, &unit).values.count == 3) }
   #expect(cycle(&poll, &unit).values == ["a=10", "b=11", "c=12", "d=851982"])
+}
+
+/// Within one line: the log's rate would keep a second one back for ever.
+@Test func allThatIsRefusedIsToldInOneFault() throws {
+  var unit = FakeUnit()
+  unit.registers[.input] = [0: 10, 3: 13]
+  var poll = try poll((0..<7).map { "r\($0): {input: \($0)}" }.joined(separator: "\n"))
+  let first = cycle(&poll, &unit)
+  #expect(first.values == ["r0=10", "r3=13"])
+  #expect(
+    first.faults == [
+      "refused unit 1 refuses r1 (input 1), r2 (input 2), r4 (input 4), r5 (input 5) and 1 more: exception 2 (illegal data address); asked again in 10 minutes; check the address (from 0, as on the wire) and the table"
+    ])
 }
 
 @Test func aUnitThatTakesShortQuestionsOnlyIsAskedShortOnes() throws {
@@ -139,7 +152,10 @@ private func plan(_ registers: String, options: String = "") throws -> [String] 
   var prefixed = try poll(registers, options: "prefix: true")
   let found = cycle(&prefixed, &unit)
   #expect(found.values == ["s.a=1"])
-  #expect(found.faults == ["notNumber b (input 1) is nan, which is no number"])
+  #expect(
+    found.faults == [
+      "notNumber b (input 1) is nan, which is no number; where it means \"no value\", set `invalid: 0x7FC00000`"
+    ])
   var document = try poll(registers, options: "report: json")
   #expect(cycle(&document, &unit).values == [#"s={"a":1}"#])
 }

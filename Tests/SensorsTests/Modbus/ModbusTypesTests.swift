@@ -66,7 +66,8 @@ private let types = [
   TypeRow("offset: 5", [1], "6.0"), TypeRow("type: int32, scale: 1000", [0, 12], "12000.0"),
   TypeRow("type: float32, scale: 0.001", [0x4366, 0x3333], "0.2302", isReversible: false),
   TypeRow("bits: 0..3, scale: 2", [3], "6.0"),
-  TypeRow("enum: {0: cold, 1: warm}", [1], "\"warm\""), TypeRow("enum: {0: cold}", [9], "\"9\"", isReversible: false),
+  TypeRow("enum: {0: cold, 1: warm}", [1], "\"warm\""),
+  TypeRow("enum: {0: cold}", [9], "\"unknown 9\"", isReversible: false),
   TypeRow("type: int16, enum: {-1: none}", [0xFFFF], "\"none\""),
   TypeRow("bit: 1, enum: {0: open, 1: closed}", [2], "\"closed\""),
   TypeRow("type: int16, invalid: 0x8000", [0x8000], "-"), TypeRow("type: int16, invalid: -32768", [0x8000], "-"),
@@ -89,7 +90,10 @@ private let types = [
 
 @Test func whatIsNoNumberIsAFault() throws {
   let rows: [(String, [UInt16], DecodingFault.Code, String)] = [
-    ("type: float32", [0x7FC0, 0], .notNumber, "is nan, which is no number"),
+    (
+      "type: float32", [0x7FC0, 0], .notNumber,
+      "is nan, which is no number; where it means \"no value\", set `invalid: 0x7FC00000`"
+    ),
     ("type: float32", [0xFF80, 0], .notNumber, "is -inf, which is no number"),
     ("type: float16", [0x7C00], .notNumber, "is inf, which is no number"),
     ("type: float64", [0x7FF0, 0, 0, 0], .notNumber, "is inf, which is no number"),
