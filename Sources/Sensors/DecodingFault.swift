@@ -43,6 +43,9 @@ public struct DecodingFault: Error, Sendable, Hashable {
 
     /// Whether to log it: a partial first line after opening is as it should be, and only counted.
     public var isWarning: Bool { self != .partial }
+
+    /// Whether somebody else logs it: a bus tells of the units that do not answer, once.
+    public var isToldElsewhere: Bool { self == .unanswered }
   }
 
   public let code: Code

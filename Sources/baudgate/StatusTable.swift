@@ -19,7 +19,7 @@ struct StatusTable {
           (word(port.value, "last_error"), 0),
         ]))
     }
-    lines += gpio + calls + devices + updates + [""]
+    lines += units + gpio + calls + devices + updates + [""]
     for (title, section) in Self.sections where report[section] != nil {
       lines.append(row([(title, 14), (facts(section), 0)]))
     }
@@ -32,6 +32,30 @@ struct StatusTable {
     ("SHARED", "shared_attributes"), ("CLIENT", "client_attributes"), ("REMOTE", "remote_configuration"),
     ("RECOVERY", "recovery"),
   ]
+
+  /// Of all buses, with what those say that do not answer.
+  private var units: [String] {
+    var lines: [String] = []
+    for port in members("ports") {
+      guard case .object(let units) = port.value["units"] else { continue }
+      for unit in units {
+        lines.append(
+          row([
+            ("\(oneLine(port.name)) \(oneLine(unit.name))", 17), (word(unit.value, "asked"), 11),
+            (word(unit.value, "answered"), 11), (word(unit.value, "timeouts"), 10), (word(unit.value, "late"), 8),
+            ("\(word(unit.value, "longest_answer_ms")) ms", 10), (silence(unit.value), 0),
+          ]))
+      }
+    }
+    return lines.isEmpty
+      ? [] : ["", "BUS AND UNIT     ASKED      ANSWERED   TIMEOUTS  LATE    LONGEST   SILENT"] + lines
+  }
+
+  private func silence(_ unit: JSON) -> String {
+    guard case .integer(let silent) = unit["silent_ms"] else { return "" }
+    guard case .integer(let rest) = unit["set_aside_ms"], rest > 0 else { return "\(silent / 1000) s" }
+    return "\(silent / 1000) s, asked again in \(rest / 1000 + 1) s"
+  }
 
   private var gpio: [String] {
     let entries = members("gpio")

@@ -123,8 +123,14 @@ struct Intake {
     let name = sensors[sensor].name
     sensors[sensor].errors &+= 1
     sensors[sensor].lastError = fault.message
-    guard let suppressed = limiter.admit("\(name) \(fault.code)") else { return }
-    let next = options[sensor].interval == nil ? "; the line is left out" : "; asked again at the next interval"
+    guard !fault.code.isToldElsewhere, let suppressed = limiter.admit("\(name) \(fault.code)") else { return }
+    let next =
+      if options[sensor].interval == nil {
+        "; the line is left out"
+      } else {
+        // A refusal says itself when it is asked again.
+        fault.code == .refused ? "" : "; asked again at the next interval"
+      }
     log.warning(
       "\(name) on \(place): \(fault.message)\(next)\(LogLimiter<String>.note(suppressed))", metadata: of(sensor))
   }
@@ -138,7 +144,8 @@ struct Intake {
     log.warning(
       """
       \(sensors[sensor].name) on \(place): its last poll was not over when the next was due, which is left out; the \
-      line is too slow for `interval: \(interval)` of all its sensors together\(LogLimiter<String>.note(suppressed))
+      line is too slow for `interval: \(interval)` of all its sensors together, or units on it do not \
+      answer\(LogLimiter<String>.note(suppressed))
       """, metadata: of(sensor))
   }
 

@@ -81,7 +81,13 @@ extension Sampler {
   /// - Returns: `nil` for an unknown sensor.
   /// - Throws: `CommandError` `.timeout` where it did not answer.
   func readNow(_ name: String) async throws(CommandError) -> [Reading]? {
-    guard let index = sensors.firstIndex(where: { $0.name == name }) else { return nil }
+    guard var index = sensors.firstIndex(where: { $0.name == name }) else { return nil }
+    if polls.times.indices.contains(index), polls.times[index].isUnderWay {
+      // What that cycle has read already may be older than what was just written.
+      await withCheckedContinuation { polls.wait(for: index, $0) }
+      guard let place = sensors.firstIndex(where: { $0.name == name }) else { return nil }
+      index = place
+    }
     if polls.times.indices.contains(index) {
       let before = sensors[index].samples
       if polls.times[index].beginNow() { begin(index, as: .command) }
@@ -114,6 +120,14 @@ extension Sampler {
     return try result.get()
   }
 
+  /// The bus knows that its port is closed, the port why.
+  private func explained(_ failure: BusFailure) -> BusFailure {
+    guard failure.code == .notOpen, let why = portStatus?.lastError?.message, !failure.message.hasPrefix(why) else {
+      return failure
+    }
+    return BusFailure(failure.code, "\(failure.message): \(why)")
+  }
+
   private func performed(
     _ exchange: any RegisterExchange, of sensor: String
   ) async -> Result<JSON, CommandError> {
@@ -124,7 +138,7 @@ extension Sampler {
       while let request = exchange.next() {
         guard let bus else { throw CommandError(.unavailable, "the port \(portName) is closed") }
         switch await bus.exchange(request, as: .command, timeout: timeout) {
-        case .failure(let failure): throw CommandError(failure)
+        case .failure(let failure): throw CommandError(explained(failure))
         // Nobody answers a broadcast.
         case .success where request.finder == nil: break
         case .success(let answer):

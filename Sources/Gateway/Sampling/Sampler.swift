@@ -51,6 +51,8 @@ actor Sampler {
   var port: SerialPort? { stream ?? bus?.assumeIsolated { $0.port } }
   /// The units that were asked so far; empty but on a bus.
   var units: [BusUnitStatus] { bus?.assumeIsolated { $0.units } ?? [] }
+  /// How many of them do not answer for now.
+  var silentUnits: Int { units.reduce(0) { $0 + ($1.silentFor == nil ? 0 : 1) } }
   var sensors: [SensorStatus] { intake.sensors }
   var filters: [SensorFilters] { intake.filters }
 

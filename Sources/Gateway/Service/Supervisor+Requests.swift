@@ -42,6 +42,8 @@ extension Supervisor {
     let links = devices.map { $0.assumeIsolated { $0.link } }
     let open = samplers.filter { $0.assumeIsolated { $0.portStatus?.state == .open } }.count
     var parts = ["\(open) of \(samplers.count) ports open", "\(queues.reduce(0) { $0 + $1.0 }) records waiting"]
+    let silent = samplers.reduce(0) { $0 + $1.assumeIsolated { $0.silentUnits } }
+    if silent > 0 { parts.append("\(silent) \(silent == 1 ? "unit does" : "units do") not answer") }
     switch links.first ?? nil {
     case nil: parts.append("no credential yet")
     case let link? where link.isFailing: parts.append("server out of reach")
