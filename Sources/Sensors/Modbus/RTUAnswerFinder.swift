@@ -40,11 +40,10 @@ struct RTUAnswerFinder: AnswerFinder {
         guard window.suffix(sent.count).elementsEqual(sent) else { continue }
         awaitsEcho = false
         window.removeAll(keepingCapacity: true)
-      } else if pattern.isUnlikeQuestion, window.suffix(sent.count).elementsEqual(sent) {
-        hasUnexpectedEcho = true
-      } else if let answer = answer(of: pattern.length) ?? answer(of: AnswerPattern.exceptionLength) {
-        return answer
+        continue
       }
+      if pattern.isUnlikeQuestion, window.suffix(sent.count).elementsEqual(sent) { hasUnexpectedEcho = true }
+      if let answer = answer(of: pattern.length) ?? answer(of: AnswerPattern.exceptionLength) { return answer }
     }
     return nil
   }

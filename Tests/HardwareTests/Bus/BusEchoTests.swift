@@ -19,7 +19,7 @@ import Testing
     mutating func feed(_ bytes: [UInt8]) -> [UInt8]? {
       for byte in bytes {
         seen.append(byte)
-        let isQuestion = Array(seen.suffix(2)) == question
+        let isQuestion = seen == question
         if awaitsEcho {
           if isQuestion { (awaitsEcho, seen) = (false, []) }
         } else if isQuestion, question[1] == 6 {

@@ -82,7 +82,7 @@ private func commandsWrite(_ row: Write, _ name: String) throws {
   var unit = unit()
   unit.registers[.holding]?[0] = 215
   #expect(try carryOut(settings.reading("setpoint"), &unit) == .double(21.5))
-  #expect(try carryOut(settings.reading("mode"), &unit) == .string("65535"))
+  #expect(try carryOut(settings.reading("mode"), &unit) == .string("unknown 65535"))
   #expect(try carryOut(settings.reading("meter"), &unit) == .null)
   #expect(settings.registerNames.first == "setpoint")
 }
