@@ -148,7 +148,7 @@ final class FakeStorage: CommandStorage {
   func mend() throws(SystemError) {
     if state.withLock({ $0.isFull }) { throw SystemError("pwrite", errno: ENOSPC) }
   }
-  func close() {}
+  func close() { unsynced.withLock { $0 = 0 } }
 }
 
 /// What the ports were given.

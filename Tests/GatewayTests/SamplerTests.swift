@@ -234,9 +234,48 @@ import Testing
     let sensors = try SamplerTests.sensors("  t: {protocol: thermal, zone: cpu-thermal}\n")
     try CallRig.run { loop in
       let files = FileSampler(
-        on: loop, sensors, recorders: [], pool: BlockingPool(name: "file-sampler", threads: 1), log: quietLog
-      ) { _, _ in }
+        on: loop, sensors, recorders: [], pool: BlockingPool(name: "file-sampler", threads: 1), log: quietLog,
+        publish: { _, _ in })
       #expect(await files.readNow("t")?.isEmpty == true)
+    }
+  }
+
+  /// A sensor that reads when it is let; counts how many were made.
+  private struct Gated: FileSensor {
+    let gate: DispatchSemaphore
+    let value: Key
+
+    mutating func read(as sensor: Int, into output: inout DecoderOutput) {
+      gate.wait()
+      output.samples.append((sensor, Sample(time: .now(), readings: [Reading(value, .long(7))])))
+    }
+  }
+
+  @Test func aReloadLeavesASensorThatHangsAsItIs() throws {
+    let hung = try SamplerTests.sensors("  t: {protocol: thermal, zone: cpu-thermal, interval: 1h}\n")
+    let both = try SamplerTests.sensors(
+      "  u: {protocol: thermal, prefix: true, zone: other, interval: 1h}\n"
+        + "  t: {protocol: thermal, zone: cpu-thermal, interval: 1h}\n")
+    let gate = DispatchSemaphore(value: 0)
+    let made = Mutex<[String]>([])
+    let key = try Key("temperature")
+    try CallRig.run { loop in
+      let files = FileSampler(
+        on: loop, hung, recorders: [], pool: BlockingPool(name: "file-sampler", threads: 8), log: quietLog,
+        publish: { _, _ in },
+        makeReader: { options in
+          made.withLock { $0.append(options.name) }
+          return Gated(gate: gate, value: key)
+        })
+      try await files.start()
+      for sensors in [both, hung, both] { await files.use(sensors, recorders: []) }
+      #expect(made.withLock { $0.filter { $0 == "t" } } == ["t"])
+      // One for each that was begun: "t" once, "u" twice.
+      for _ in 0..<3 { gate.signal() }
+      try await loop.eventually("it is there, under its new place") {
+        await files.sensors.map(\.samples) == [1, 1]
+      }
+      await files.stop()
     }
   }
 }

@@ -15,22 +15,42 @@ actor FileSampler {
   private let loop: EventLoop
   private let pool: BlockingPool
   private let log: Logger
+  private let makeReader: @Sendable (SensorOptions) -> (any FileSensor)?
   private var intake: Intake
-  /// Of each sensor; `nil` while it is being read.
-  private var readers: [(any FileSensor)?] = []
-  private var times: [PollTimes] = []
-  /// Counts the changes: what was begun before one is not put back after it.
-  private var generation = 0
+  /// In the order of `intake`; empty before the start and after the stop.
+  private var slots: [Slot] = []
   private var timer: TimerSource?
   private var staleTimer: StaleTimer?
-  private var waiting: [Int: [CheckedContinuation<Void, Never>]] = [:]
+
+  /// One sensor's reader, its times, and who waits for it. @unchecked: used on the loop alone.
+  private final class Slot: @unchecked Sendable {
+    let options: SensorOptions
+    /// `nil` while it is being read.
+    var reader: (any FileSensor)?
+    var times: PollTimes
+    var waiting: [CheckedContinuation<Void, Never>] = []
+
+    init(_ options: SensorOptions, _ reader: (any FileSensor)?, at now: Duration) {
+      self.options = options
+      self.reader = reader
+      times = PollTimes(every: options.interval ?? SensorOptions.defaultInterval, first: now)
+    }
+
+    func resumeAll() {
+      let waiting = waiting
+      self.waiting = []
+      for continuation in waiting { continuation.resume() }
+    }
+  }
 
   init(
     on loop: EventLoop, _ sensors: [SensorOptions], recorders: [Recorder], pool: BlockingPool, log: Logger,
-    publish: @escaping Intake.Publisher
+    publish: @escaping Intake.Publisher,
+    makeReader: @escaping @Sendable (SensorOptions) -> (any FileSensor)? = { SensorProtocols.fileSensor($0) }
   ) {
     self.loop = loop
     self.pool = pool
+    self.makeReader = makeReader
     self.log = log
     intake = Intake(sensors, at: "this board", recorders: recorders, publish: publish, log: log)
   }
@@ -46,19 +66,17 @@ actor FileSampler {
     begin()
   }
 
-  /// Takes other sensors; a reading under way of one that differs is dropped.
+  /// Takes other sensors. One whose options are the same stays as it is, a reading under way included; of one that
+  /// differs that is dropped.
   func use(_ sensors: [SensorOptions], recorders: [Recorder]) {
-    if intake.use(sensors, recorders: recorders) { begin() }
+    if intake.use(sensors, recorders: recorders), timer != nil { begin() }
   }
 
   /// No reading comes after it; one under way ends by itself.
   func stop() {
-    generation += 1
     timer = nil
     staleTimer = nil
-    let waiting = waiting.values.flatMap { $0 }
-    self.waiting = [:]
-    for continuation in waiting { continuation.resume() }
+    replace([])
   }
 
   /// Reads a sensor now, or waits for the reading under way.
@@ -67,61 +85,69 @@ actor FileSampler {
   func readNow(_ name: String) async -> [Reading]? {
     guard let index = intake.sensors.firstIndex(where: { $0.name == name }) else { return nil }
     // Nothing is read before the start, and after a stop.
-    if timer != nil, times.indices.contains(index) {
-      if times[index].beginNow() { read(index) }
-      if times[index].isUnderWay { await withCheckedContinuation { waiting[index, default: []].append($0) } }
+    if slots.indices.contains(index) {
+      let slot = slots[index]
+      if slot.times.beginNow() { read(slot, as: index) }
+      if slot.times.isUnderWay { await withCheckedContinuation { slot.waiting.append($0) } }
     }
     return intake.sensors.first { $0.name == name }?.latest.map { Reading($0.key, $0.value) }
   }
 
   private func begin() {
-    generation += 1
-    let waiting = waiting.values.flatMap { $0 }
-    self.waiting = [:]
-    for continuation in waiting { continuation.resume() }
-    readers = intake.options.map { SensorProtocols.fileSensor($0) }
     let now = Uptime.boottime
-    times = intake.options.map { PollTimes(every: $0.interval ?? SensorOptions.defaultInterval, first: now) }
+    replace(
+      intake.options.map { options in
+        slots.first { $0.options == options } ?? Slot(options, makeReader(options), at: now)
+      })
     staleTimer?.arm(after: intake.nextStaleness(at: .now()))
     intake.publishStaleness()
     look()
   }
 
+  private func replace(_ new: [Slot]) {
+    let gone = slots.filter { slot in !new.contains { $0 === slot } }
+    slots = new
+    for slot in gone { slot.resumeAll() }
+  }
+
   private func look() {
     let now = Uptime.boottime
-    for index in times.indices {
-      switch times[index].look(at: now) {
-      case .begin: read(index)
+    for (index, slot) in slots.enumerated() {
+      switch slot.times.look(at: now) {
+      case .begin: read(slot, as: index)
       case .missed: intake.noteMissed(index)
       case .notYet: break
       }
     }
-    if let next = times.map(\.due).min() { timer?.arm(after: max(.zero, next - now)) }
+    if let next = slots.map(\.times.due).min() { timer?.arm(after: max(.zero, next - now)) }
   }
 
-  private func read(_ index: Int) {
-    guard let reader = readers[index] else { return ended(index) }
-    readers[index] = nil
-    pool.submit { [weak self, loop, generation] in
+  private func read(_ slot: Slot, as index: Int) {
+    guard let reader = slot.reader else { return ended(slot) }
+    slot.reader = nil
+    pool.submit { [weak self, loop, slot] in
       var (reader, output) = (reader, DecoderOutput())
       reader.read(as: index, into: &output)
       loop.execute { [weak self, reader, output] in
-        self?.assumeIsolated { $0.took(output, from: reader, index, generation) }
+        self?.assumeIsolated { $0.took(output, from: reader, slot) }
       }
     }
   }
 
-  private func took(_ output: DecoderOutput, from reader: any FileSensor, _ index: Int, _ generation: Int) {
-    guard generation == self.generation else { return }
-    readers[index] = reader
+  private func took(_ output: DecoderOutput, from reader: any FileSensor, _ slot: Slot) {
+    guard let index = slots.firstIndex(where: { $0 === slot }) else { return }
+    slot.reader = reader
+    // It may stand elsewhere by now.
     var output = output
+    for place in output.samples.indices { output.samples[place].sensor = index }
+    for place in output.faults.indices { output.faults[place].sensor = index }
     intake.take(&output)
-    ended(index)
+    ended(slot)
   }
 
-  private func ended(_ index: Int) {
-    times[index].ended()
-    for continuation in waiting.removeValue(forKey: index) ?? [] { continuation.resume() }
+  private func ended(_ slot: Slot) {
+    slot.times.ended()
+    slot.resumeAll()
   }
 
   private func lookAfterStale() {

@@ -23,6 +23,7 @@ protocol CommandStorage: Sendable {
   ///
   /// - Throws: `SystemError`, where it still fails.
   func mend() throws(SystemError)
+  /// Syncs what is not yet, and ends.
   func close()
 }
 
@@ -42,6 +43,8 @@ final class CommandFile: CommandStorage, @unchecked Sendable {
   private var descriptor: CInt = -1
   private var end = 0
   private var needsRewrite = false
+  /// Whether the last record would be lost with the power.
+  private var isAtRisk = false
   /// What a rewrite keeps, oldest first by `order`.
   private var live: [CommandKey: Live] = [:]
   private var nextOrder: UInt64 = 0
@@ -157,6 +160,7 @@ final class CommandFile: CommandStorage, @unchecked Sendable {
       record.append(to: &bytes)
       try write(bytes, to: descriptor, at: end)
       end += bytes.count
+      isAtRisk = !isDurable
       if isDurable { try check("fdatasync") { fdatasync(descriptor) } }
     } catch {
       needsRewrite = true
@@ -245,6 +249,8 @@ final class CommandFile: CommandStorage, @unchecked Sendable {
   }
 
   func close() {
+    // What waited for the next record that has to last: there is none. A failure means what a power cut means.
+    if descriptor >= 0, isAtRisk, !needsRewrite { fdatasync(descriptor) }
     if descriptor >= 0 { _ = Glibc.close(descriptor) }
     descriptor = -1
   }
