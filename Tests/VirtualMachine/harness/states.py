@@ -116,13 +116,16 @@ def install(machine):
     machine.mount_share()
     machine.run("""cp -r --no-preserve=ownership --preserve=mode,links /run/share/tree/. / && sync
         systemd-sysusers baudgate.conf && chgrp -R baudgate /etc/baudgate
-        systemctl daemon-reload && systemctl -q enable baudgate && udevadm control --reload && udevadm trigger --subsystem-match=gpio""", 120)
+        systemctl daemon-reload && systemctl -q enable baudgate
+        # As in the package: udev may have read the rules before there was the group.
+        touch /usr/lib/udev/rules.d/60-baudgate.rules /usr/lib/udev/rules.d && udevadm control --reload && udevadm trigger --subsystem-match=gpio""", 120)
     machine.unmount_share()
 
 
 def tree_digest(directory):
-    """Of the files below it, names and contents."""
-    digest = hashlib.sha256()
+    """Of the files below it, names and contents, and of how they are installed."""
+    with open(__file__, "rb") as file:
+        digest = hashlib.sha256(file.read())
     for place, directories, files in os.walk(directory):
         directories.sort()
         if place.endswith("usr/share"):

@@ -6,6 +6,7 @@ import os
 import subprocess
 
 from harness.bench import configure, start_daemon, unit_property
+from harness.gpio import Chip
 
 WHAT = "dpkg -i of `make deb`'s package: user, rules, units; then firmware over the air by baudgate-install@firmware"
 
@@ -32,8 +33,15 @@ def run(bench, checks):
             sed -i /baudgate/d /etc/passwd /etc/group /etc/shadow /etc/gshadow; systemctl daemon-reload""")
         make(bench)
         machine.mount_share()
-        machine.run("cp /run/share/deb/*.deb /tmp/ && dpkg -i /tmp/baudgate_*.deb", 180)
+        chip = Chip(machine, "board")
+        # The unlucky order: udev reads the rules of the unpacked package while its group does not exist yet.
+        machine.run("""cp /run/share/deb/*.deb /tmp/ && dpkg --unpack /tmp/baudgate_*.deb
+            udevadm control --reload; udevadm trigger --subsystem-match=gpio; udevadm settle""", 180)
+        checks.that(group_of(machine, chip) == "root", "udev has read its rules before its group was there")
+        machine.run("dpkg --configure -a && udevadm settle", 180)
         machine.unmount_share()
+        group = group_of(machine, chip)
+        checks.that(group == "gpio", "once it is set up a chip that was there is the group's without a restart", group)
         see_set_up(machine, checks)
         start_daemon(machine, CONFIGURATION)
         checks.that(unit_property(machine, "ActiveState") == "active", "the daemon starts with what the package brought")
@@ -44,6 +52,10 @@ def run(bench, checks):
         checks.that(text != "", "the changed configuration stays as it is")
         update(machine, server, checks)
         remove(machine, checks)
+
+
+def group_of(machine, chip):
+    return machine.output(f"stat -c %G {chip.device}")
 
 
 def make(bench):
