@@ -147,7 +147,7 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
   }
 }
 
-/// Carries a task's outcome to the thread that waits in `run`; both are the loop's thread.
+/// Carries a task's outcome to the thread that waits in `run`. @unchecked: both are the loop's thread.
 private final class Outcome<Value: Sendable>: @unchecked Sendable {
   var result: Result<Value, any Error>?
 }

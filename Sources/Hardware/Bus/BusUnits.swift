@@ -105,6 +105,12 @@ struct BusUnits {
   mutating func failed(_ unit: Int, _ failure: String, cost: Duration, at now: Duration) -> BusNotice? {
     guard var entry = units[unit] else { return nil }
     let isNews = entry.absence == nil
+    // A command came in between: who keeps trying must not put off the unit's return.
+    if let absence = entry.absence, absence.until > now - cost {
+      units[unit]?.counts.lastFailure = failure
+      probesFrom = max(probesFrom, now + cost * Self.restPerProbe)
+      return nil
+    }
     var absence = entry.absence ?? Absence(since: now, until: now)
     let rest = absence.backoff.next(using: &generator)
     absence.until = now + rest

@@ -46,6 +46,21 @@ import Testing
     }
   }
 
+  @Test func commandsInBetweenDoNotLengthenTheRest() {
+    var lab = BusLab()
+    lab.submit(Tiny.question(5))
+    // The rest of the third failure is 4 s.
+    for _ in 0..<60 {
+      lab.pass(.ms(100))
+      lab.submit(Tiny.question(5))
+    }
+    guard let rest = lab.status(5)?.setAsideFor, rest > .seconds(1) else { return #expect(Bool(false)) }
+    let command = lab.submit(Tiny.question(5), .command)
+    lab.pass(.ms(400))
+    #expect(lab.code(command) == .timedOut)
+    #expect(lab.status(5)?.setAsideFor == rest - .ms(400))
+  }
+
   @Test func oneAnswerTakesItBack() {
     var lab = BusLab()
     lab.answering([6: .ms(5)])
